@@ -1,0 +1,1 @@
+export type { Delivery, ExpressionInput, LaneWriter, Outcome, Problem, Refusal, Sink, SourceEvents } from './ports.ts'

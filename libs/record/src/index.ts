@@ -1,0 +1,1 @@
+export type { Header, Record, RecordView } from './record.ts'
