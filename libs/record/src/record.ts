@@ -22,7 +22,7 @@ export interface Record {
  * One record as ranges. A start of -1 means null (`end` is then -1 too). The headers are as format v2 encodes them,
  * `headerCount` times (varint name length, name, varint value length, value), without the count in front.
  *
- * A view is valid until its owner moves on: who keeps a record longer calls `toRecord`.
+ * A view is valid until its owner moves on: who keeps a record longer calls `recordOf`.
  */
 export interface RecordView {
   timestamp: number

@@ -1,0 +1,150 @@
+/**
+ * The 61 bytes in front of a batch's records (Kafka's message format v2), all big-endian:
+ *
+ *     0 baseOffset i64 | 8 batchLength i32, of what follows | 12 partitionLeaderEpoch i32 | 16 magic i8 | 17 crc u32
+ *     21 attributes i16 | 23 lastOffsetDelta i32 | 27 baseTimestamp i64 | 35 maxTimestamp i64
+ *     43 producerId i64 | 51 producerEpoch i16 | 53 baseSequence i32 | 57 count i32
+ *
+ * The crc (Castagnoli) covers everything from the attributes on, so a broker may set what is before it.
+ */
+import { crc32c } from '@node-rs/crc32'
+import { codecNumber, codecOf, type Compression } from './compression.ts'
+import { BatchError } from './errors.ts'
+
+/** The size of a batch without records. */
+export const headerBytes = 61
+
+/** The bytes before `batchLength` counts. */
+const lengthEnd = 12
+const crcAt = 17
+const attributesAt = 21
+const magic = 2
+
+const logAppendTimeBit = 0x08
+const transactionalBit = 0x10
+const controlBit = 0x20
+
+/** Whose batch it is: what a broker checks for idempotence and fencing. */
+export interface ProducerStamp {
+  producerId: bigint
+  producerEpoch: number
+  /** Sequence number of the first record; wraps after 2^31 - 1. */
+  baseSequence: number
+  /** Whether the batch is part of a transaction. */
+  transactional: boolean
+}
+
+/** A batch that no producer numbers. */
+export const noProducer: ProducerStamp = { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false }
+
+/** A batch's header. Ids and offsets are as on the wire; timestamps are milliseconds, exact numbers. */
+export interface BatchHeader extends ProducerStamp {
+  baseOffset: bigint
+  /** The offset of the last record is `baseOffset + lastOffsetDelta`. */
+  lastOffsetDelta: number
+  baseTimestamp: number
+  maxTimestamp: number
+  count: number
+  compression: Compression
+  /** With `logAppendTime` each record's timestamp is `maxTimestamp`. */
+  timestampType: 'createTime' | 'logAppendTime'
+  /** A control batch marks the end of a transaction: its records are not a user's. */
+  control: boolean
+}
+
+/** What the builder knows when it closes a batch. */
+interface Contents {
+  count: number
+  baseTimestamp: number
+  maxTimestamp: number
+  compression: Compression
+}
+
+/** Writes the header in front of the records that `batch` already holds, and its crc. */
+export function writeHeader(batch: Buffer, contents: Contents, stamp: ProducerStamp): void {
+  batch.fill(0, 0, lengthEnd - 4)
+  batch.writeInt32BE(batch.length - lengthEnd, 8)
+  batch.writeInt32BE(-1, 12)
+  batch[16] = magic
+  batch.writeInt16BE(codecNumber(contents.compression), attributesAt)
+  batch.writeInt32BE(contents.count - 1, 23)
+  batch.writeBigInt64BE(BigInt(contents.baseTimestamp), 27)
+  batch.writeBigInt64BE(BigInt(contents.maxTimestamp), 35)
+  batch.writeInt32BE(contents.count, 57)
+  stampBatch(batch, stamp)
+}
+
+/** Makes a finished batch this producer's, in place: only the stamp and the crc change. */
+export function stampBatch(batch: Buffer, stamp: ProducerStamp): void {
+  const attributes = batch.readInt16BE(attributesAt)
+  batch.writeInt16BE(stamp.transactional ? attributes | transactionalBit : attributes & ~transactionalBit, attributesAt)
+  batch.writeBigInt64BE(stamp.producerId, 43)
+  batch.writeInt16BE(stamp.producerEpoch, 51)
+  batch.writeInt32BE(stamp.baseSequence, 53)
+  batch.writeUInt32BE(crc32c(batch.subarray(attributesAt)), crcAt)
+}
+
+/**
+ * Reads the header of a buffer that holds one batch, and checks its length, magic, crc and what can be checked
+ * without the records. Throws BatchError.
+ */
+export function readHeader(batch: Buffer): BatchHeader {
+  checkFrame(batch)
+  const attributes = batch.readInt16BE(attributesAt)
+  const count = batch.readInt32BE(57)
+  const lastOffsetDelta = batch.readInt32BE(23)
+  if (count < 0 || lastOffsetDelta < -1) {
+    throw new BatchError('malformed', `A batch of ${count} records with last offset delta ${lastOffsetDelta}.`)
+  }
+  return {
+    baseOffset: batch.readBigInt64BE(0),
+    lastOffsetDelta,
+    baseTimestamp: readTimestamp(batch, 27),
+    maxTimestamp: readTimestamp(batch, 35),
+    producerId: batch.readBigInt64BE(43),
+    producerEpoch: batch.readInt16BE(51),
+    baseSequence: batch.readInt32BE(53),
+    count,
+    compression: codecOf(attributes),
+    timestampType: attributes & logAppendTimeBit ? 'logAppendTime' : 'createTime',
+    transactional: (attributes & transactionalBit) !== 0,
+    control: (attributes & controlBit) !== 0,
+  }
+}
+
+function checkFrame(batch: Buffer): void {
+  if (batch.length > 16 && batch[16] !== magic) throw new BatchError('bad_magic', `Message format ${batch[16]}, not 2.`)
+  if (batch.length < headerBytes) throw new BatchError('truncated', `A batch of ${batch.length} bytes.`)
+  const size = sizeAt(batch, 0)
+  if (batch.length < size) throw new BatchError('truncated', `${batch.length} bytes of a batch of ${size}.`)
+  if (batch.length > size) throw new BatchError('malformed', `${batch.length - size} bytes follow a batch of ${size}.`)
+  if (crc32c(batch.subarray(attributesAt)) !== batch.readUInt32BE(crcAt)) {
+    throw new BatchError('bad_crc', `The crc of a batch of ${size} bytes does not match.`)
+  }
+}
+
+function readTimestamp(batch: Buffer, at: number): number {
+  const timestamp = Number(batch.readBigInt64BE(at))
+  if (Number.isSafeInteger(timestamp)) return timestamp
+  throw new BatchError('malformed', `A timestamp of ${timestamp}, which is beyond 2^53.`)
+}
+
+function sizeAt(buffer: Buffer, at: number): number {
+  const size = lengthEnd + buffer.readInt32BE(at + 8)
+  if (size >= headerBytes) return size
+  throw new BatchError('malformed', `A batch that says it has ${size} bytes.`)
+}
+
+/**
+ * The batches of a record set, as a Fetch response brings it, each a range of `buffer`. A last one that was cut ends
+ * it silently: its records come again with the next Fetch. Throws BatchError for a length that can't be.
+ */
+export function* batchesIn(buffer: Buffer): Generator<Buffer, void> {
+  let at = 0
+  while (buffer.length - at >= lengthEnd) {
+    const end = at + sizeAt(buffer, at)
+    if (end > buffer.length) return
+    yield buffer.subarray(at, end)
+    at = end
+  }
+}

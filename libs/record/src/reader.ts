@@ -1,0 +1,98 @@
+import { type BatchHeader, headerBytes, readHeader } from './batch-header.ts'
+import { ByteReader } from './byte-reader.ts'
+import { decompress } from './compression.ts'
+import { BatchError } from './errors.ts'
+import type { RecordView } from './record.ts'
+import { emptyView } from './view.ts'
+
+/** A record has at least its length, attributes, two deltas, two lengths and a count. */
+const smallestRecord = 7
+
+/**
+ * Reads record batches, one after another: `open(batch)`, then `next()` for each record. `view` is one object that is
+ * moved on from record to record; its ranges lie in the batch, or in what it was decompressed to, so both stay valid
+ * as long as somebody holds them.
+ *
+ * Bytes are never trusted: whatever is in them, `open` and `next` give records or throw BatchError. Each record is
+ * checked whole, its headers too, before it is shown.
+ */
+export class BatchReader {
+  /** The record that `next` moved to. */
+  readonly view: RecordView = emptyView()
+  /** The record's offset is the header's `baseOffset` plus this. */
+  offsetDelta = 0
+  readonly #maxBytes: number
+  readonly #from = new ByteReader()
+  #left = 0
+  #baseTimestamp = 0
+  /** Where the broker set the time: the timestamp of every record. */
+  #appendTime: number | undefined
+
+  /** `maxBytes`: the most that the records of a compressed batch may come to. */
+  constructor({ maxBytes }: { maxBytes: number }) {
+    this.#maxBytes = maxBytes
+  }
+
+  /**
+   * Stands before the first record of a buffer that holds exactly one batch, and returns the batch's header. Throws
+   * BatchError; then there is no record.
+   */
+  open(batch: Buffer): BatchHeader {
+    this.#left = 0
+    const header = readHeader(batch)
+    if (header.compression === 'none') {
+      this.#from.open(batch, headerBytes, batch.length)
+    } else {
+      const records = decompress(header.compression, batch.subarray(headerBytes), this.#maxBytes)
+      this.#from.open(records, 0, records.length)
+    }
+    const bytes = this.#from.end - this.#from.at
+    if (header.count * smallestRecord > bytes) {
+      throw new BatchError('malformed', `A batch of ${header.count} records in ${bytes} bytes.`)
+    }
+    this.#left = header.count
+    this.#baseTimestamp = header.baseTimestamp
+    this.#appendTime = header.timestampType === 'logAppendTime' ? header.maxTimestamp : undefined
+    return header
+  }
+
+  /** Moves to the next record; false after the last one. Throws BatchError; then there are no more. */
+  next(): boolean {
+    const left = this.#left
+    if (left === 0) return false
+    this.#left = 0
+    const from = this.#from
+    const batchEnd = from.end
+    const recordEnd = from.skip(false)
+    from.at = from.start
+    from.end = recordEnd
+    this.#readRecord(from)
+    if (from.at !== recordEnd) throw new BatchError('malformed', `A record is longer than its fields at ${from.at}.`)
+    if (left === 1 && recordEnd !== batchEnd) throw new BatchError('malformed', 'Bytes follow the last record.')
+    from.end = batchEnd
+    this.#left = left - 1
+    return true
+  }
+
+  #readRecord(from: ByteReader): void {
+    const { view } = this
+    from.byte() // attributes: none are defined
+    const timestamp = this.#baseTimestamp + from.varint()
+    view.timestamp = this.#appendTime ?? timestamp
+    if (!Number.isSafeInteger(timestamp)) throw new BatchError('malformed', `A timestamp of ${timestamp}.`)
+    this.offsetDelta = from.varint()
+    view.keyEnd = from.skip(true)
+    view.keyStart = from.start
+    view.valueEnd = from.skip(true)
+    view.valueStart = from.start
+    view.headerCount = from.varint()
+    if (view.headerCount < 0) throw new BatchError('malformed', `${view.headerCount} headers in a record.`)
+    view.headersStart = from.at
+    for (let i = 0; i < view.headerCount; i++) {
+      from.skip(false)
+      from.skip(true)
+    }
+    view.headersEnd = from.at
+    view.keyIn = view.valueIn = view.headersIn = from.bytes
+  }
+}

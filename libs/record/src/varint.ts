@@ -1,0 +1,34 @@
+/**
+ * Variable-length integers as format v2 writes them: zigzag, then seven bits a byte, lowest first. They are plain
+ * numbers here, exact for every safe integer: the sign is the lowest bit of the first byte, and what remains is the
+ * magnitude (of -v - 1 where v is negative), so nothing needs 64-bit arithmetic.
+ */
+/** How many bytes `writeVarint` takes for a safe integer. */
+export function varintSize(value: number): number {
+  const magnitude = value < 0 ? -value - 1 : value
+  if (magnitude < 0x40) return 1
+  if (magnitude < 0x2000) return 2
+  if (magnitude < 0x10_0000) return 3
+  let size = 4
+  for (let rest = magnitude / 0x800_0000; rest >= 1; rest /= 128) size++
+  return size
+}
+
+/** Writes a safe integer at `at` and returns where it ends. The caller has made room. */
+export function writeVarint(to: Buffer, at: number, value: number): number {
+  const sign = value < 0 ? 1 : 0
+  const magnitude = value < 0 ? -value - 1 : value
+  if (magnitude < 0x40) {
+    to[at] = (magnitude << 1) | sign
+    return at + 1
+  }
+  to[at] = ((magnitude % 0x40) << 1) | sign | 0x80
+  let rest = Math.floor(magnitude / 0x40)
+  let next = at + 1
+  while (rest >= 0x80) {
+    to[next++] = (rest % 0x80) | 0x80
+    rest = Math.floor(rest / 0x80)
+  }
+  to[next] = rest
+  return next + 1
+}
