@@ -1,0 +1,5 @@
+export type { Logger } from 'pino'
+export { exposition, expositionType, type Family, type Labels } from './exposition.ts'
+export { Histogram, latencyBuckets } from './histogram.ts'
+export { type Log, type LogOptions, openLog } from './log.ts'
+export { Redactor } from './redactor.ts'
