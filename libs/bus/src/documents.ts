@@ -84,7 +84,14 @@ export const positionDocument = z.object({
 export type PositionDocument = z.infer<typeof positionDocument>
 
 /** `mr_leader`, key `leader`. */
-export const leaderDocument = z.object({ instance: z.string(), startId: z.string(), term: count, beat: count })
+export const leaderDocument = z.object({
+  instance: z.string(),
+  startId: z.string(),
+  term: count,
+  beat: count,
+  /** Its holder stopped in order: a standby takes it at once. */
+  released: z.boolean().optional(),
+})
 export type LeaderDocument = z.infer<typeof leaderDocument>
 
 /**
@@ -102,6 +109,8 @@ export const routesDocument = z.object({
       version: count,
       /** Deleted by the user: its source retires, what is stored is delivered, then it goes. */
       deleting: z.boolean().optional(),
+      /** Lanes that were given up and are not drained yet: their sources retire, their sinks deliver what is stored. */
+      retiring: z.array(z.string()).optional(),
       spec: z.unknown(),
     }),
   ),
