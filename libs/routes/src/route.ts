@@ -1,5 +1,5 @@
 /** Routes: one source, one sink, and what happens between (DESIGN.md 8). All that a user may say of one stands here. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { duration, fields, integer, list, name, oneOf, record, size, text } from './fields.ts'
 import {
   checkExpression,
@@ -124,12 +124,18 @@ const deadLetters = fields({
   maxAge: duration({ atLeast: '1m', atMost: '36500d' }).optional(),
 }).prefault({})
 
+/** R14: what asks for more than its ends can give is refused. */
+const deliveryError = ({ input }: { input?: unknown }): string =>
+  input === 'exactlyOnce'
+    ? 'exactlyOnce asks for more than MQTT gives: a broker sends again what it saw no acknowledgement for'
+    : 'expected atLeastOnce'
+
 export const routeSpec: z.ZodType<RouteSpec> = fields({
   source,
   filter: text().check(checkExpression).optional(),
   sink,
   headers: oneOf('lossless', 'none').default('lossless'),
-  delivery: oneOf('atLeastOnce').default('atLeastOnce'),
+  delivery: z.literal('atLeastOnce', { error: deliveryError }).default('atLeastOnce'),
   buffer: fields({ maxBytes: size({ atLeast: '4MiB', atMost: '1TiB' }).default(256 * MiB) }).prefault({}),
   maxRecordBytes: size({ atLeast: '1KiB', atMost: '1GiB' }).optional(),
   deadLetters,

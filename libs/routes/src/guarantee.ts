@@ -1,0 +1,55 @@
+/** R14: each route states the guarantee that it really has, and what lowers it. */
+import type { Route } from './route.ts'
+
+export type Guarantee = 'exactly-once' | 'at-least-once' | 'best-effort'
+
+/** What is known of the bus that a route runs on. */
+export interface BusFacts {
+  /** How many servers keep a copy of each stream. */
+  replicas: number
+  /** Whether nats-server stores to disk before it answers (`sync_interval: always`). */
+  syncAlways: boolean | 'unknown'
+}
+
+/** Why a route promises less than its protocols can. */
+export interface Lowered {
+  code: 'qos_0' | 'acks_0' | 'acks_1' | 'bus_not_synced' | 'bus_unknown'
+  message: string
+}
+
+/**
+ * What a route really promises. From MQTT the most is `at-least-once`: a broker sends again what it saw no
+ * acknowledgement for. Anything that lowers it makes it `best-effort`: a message may be lost when a process dies.
+ */
+export function guaranteeOf(route: Route, bus: BusFacts): { guarantee: Guarantee; lowered: Lowered[] } {
+  const lowered = [...loweredByRoute(route), ...loweredByBus(bus)]
+  return { guarantee: lowered.length === 0 ? 'at-least-once' : 'best-effort', lowered }
+}
+
+/** What a route's own fields lower, on any bus. */
+export function loweredByRoute({ source, sink }: Route): Lowered[] {
+  const lowered: Lowered[] = []
+  if (source.qos === 0)
+    lowered.push({ code: 'qos_0', message: 'qos 0: the broker sends a message once and forgets it' })
+  if (sink.acks === 0)
+    lowered.push({
+      code: 'acks_0',
+      message: 'acks 0: Kafka never says whether it has a record, and no fence keeps two writers apart',
+    })
+  if (sink.acks === 1)
+    lowered.push({
+      code: 'acks_1',
+      message: 'acks 1: a record is lost with its leader, and no fence keeps two writers apart',
+    })
+  return lowered
+}
+
+function loweredByBus({ replicas, syncAlways }: BusFacts): Lowered[] {
+  if (replicas > 1 || syncAlways === true) return []
+  if (syncAlways === false) {
+    const message = 'one nats-server without sync_interval: always may lose its last seconds when its machine stops'
+    return [{ code: 'bus_not_synced', message }]
+  }
+  const message = 'whether nats-server syncs is unknown: set MILLRACE_NATS_MONITOR_URL, or run 3 replicas'
+  return [{ code: 'bus_unknown', message }]
+}
