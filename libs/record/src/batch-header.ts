@@ -93,7 +93,7 @@ export function readHeader(batch: Buffer): BatchHeader {
   const attributes = batch.readInt16BE(attributesAt)
   const count = batch.readInt32BE(57)
   const lastOffsetDelta = batch.readInt32BE(23)
-  if (count < 0 || lastOffsetDelta < -1) {
+  if (count < 0 || lastOffsetDelta < 0) {
     throw new BatchError('malformed', `A batch of ${count} records with last offset delta ${lastOffsetDelta}.`)
   }
   return {

@@ -8,6 +8,8 @@ import { varintSize } from './varint.ts'
 /** Format v2 says lengths in 32 bits, signed. */
 const maxBatchBytes = 2 ** 31 - 1
 const firstBuffer = 4096
+/** A builder lives as long as its lane: what one large record made it take is not kept. */
+const keptBuffer = 4 << 20
 
 /** How to finish a batch. Without `stamp` it is no producer's (ids of -1), as on the bus. */
 export interface FinishOptions {
@@ -15,12 +17,9 @@ export interface FinishOptions {
   stamp?: ProducerStamp
 }
 
-/**
- * Builds record batches, one after another. The records are copied as they are added, into a buffer that has room
- * for the batch's header in front, so that an uncompressed batch is finished where it stands.
- */
+/** Builds record batches, one after another. Records are copied as they are added, into one buffer that is kept. */
 export class BatchBuilder {
-  #to = new ByteWriter(firstBuffer, headerBytes)
+  #to = new ByteWriter(firstBuffer)
   #count = 0
   #baseTimestamp = 0
   #maxTimestamp = 0
@@ -32,7 +31,7 @@ export class BatchBuilder {
 
   /** The size of the batch if it were finished now, uncompressed. */
   get bytes(): number {
-    return this.#to.at
+    return headerBytes + this.#to.at
   }
 
   /**
@@ -46,9 +45,11 @@ export class BatchBuilder {
       throw new BatchError('malformed', `A timestamp of ${view.timestamp}.`)
     }
     const size = this.#sizeOf(view, delta)
-    const needed = this.#to.at + varintSize(size) + size
-    if (needed > maxBatchBytes) throw new BatchError('too_large', `A batch of ${needed} bytes; at most 2^31 - 1.`)
-    this.#to.reserve(varintSize(size) + size)
+    const bytes = varintSize(size) + size
+    if (this.bytes + bytes > maxBatchBytes) {
+      throw new BatchError('too_large', `A record of ${size} bytes in a batch of ${this.bytes}.`)
+    }
+    this.#to.reserve(bytes)
     this.#write(view, size, delta)
     if (first) this.#baseTimestamp = view.timestamp
     if (first || view.timestamp > this.#maxTimestamp) this.#maxTimestamp = view.timestamp
@@ -57,7 +58,8 @@ export class BatchBuilder {
 
   /** Drops what was added. */
   reset(): void {
-    this.#to.at = headerBytes
+    if (this.#to.bytes.length > keptBuffer) this.#to = new ByteWriter(firstBuffer)
+    this.#to.at = 0
     this.#count = 0
   }
 
@@ -67,17 +69,12 @@ export class BatchBuilder {
    */
   finish({ compression = 'none', stamp = noProducer }: FinishOptions = {}): Buffer {
     if (this.#count === 0) throw new Error('A batch without records is never built.')
-    const batch = compression === 'none' ? this.#to.take() : this.#compressed(compression)
+    const records = compress(compression, this.#to.bytes.subarray(0, this.#to.at))
+    const batch = Buffer.allocUnsafeSlow(headerBytes + records.length)
+    records.copy(batch, headerBytes)
     const [count, baseTimestamp, maxTimestamp] = [this.#count, this.#baseTimestamp, this.#maxTimestamp]
     writeHeader(batch, { count, baseTimestamp, maxTimestamp, compression }, stamp)
     this.reset()
-    return batch
-  }
-
-  #compressed(compression: Exclude<Compression, 'none'>): Buffer {
-    const records = compress(compression, this.#to.bytes.subarray(headerBytes, this.#to.at))
-    const batch = Buffer.allocUnsafeSlow(headerBytes + records.length)
-    records.copy(batch, headerBytes)
     return batch
   }
 

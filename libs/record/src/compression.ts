@@ -23,13 +23,18 @@ export function codecOf(attributes: number): Compression {
   throw new BatchError('unknown_compression', `Compression ${codec ?? number} is not supported: none, gzip, zstd are.`)
 }
 
-/** Compresses the records of a batch. */
-export function compress(codec: Exclude<Compression, 'none'>, records: Buffer): Buffer {
+/** Compresses the records of a batch. With `none` they are returned as they are, not copied. */
+export function compress(codec: Compression, records: Buffer): Buffer {
+  if (codec === 'none') return records
   return codec === 'gzip' ? gzipSync(records) : zstdCompressSync(records, zstdOptions)
 }
 
-/** Decompresses the records of a batch. Throws BatchError: `too_large` above `maxBytes`, `malformed` for bad data. */
-export function decompress(codec: Exclude<Compression, 'none'>, records: Buffer, maxBytes: number): Buffer {
+/**
+ * Decompresses the records of a batch; with `none` they are returned as they are. Throws BatchError: `too_large` where
+ * more than `maxBytes` come out, `malformed` for bad data.
+ */
+export function decompress(codec: Compression, records: Buffer, maxBytes: number): Buffer {
+  if (codec === 'none') return records
   const options = { maxOutputLength: maxBytes }
   try {
     return codec === 'gzip' ? gunzipSync(records, options) : zstdDecompressSync(records, options)

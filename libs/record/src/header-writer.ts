@@ -11,7 +11,7 @@ const lengthBytes = 5
  * The view's headers are valid until the next `clear()`.
  */
 export class HeaderWriter {
-  #to = new ByteWriter(1024, 0)
+  #to = new ByteWriter(1024)
   #count = 0
 
   clear(): void {

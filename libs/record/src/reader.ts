@@ -20,10 +20,11 @@ export class BatchReader {
   /** The record that `next` moved to. */
   readonly view: RecordView = emptyView()
   /** The record's offset is the header's `baseOffset` plus this. */
-  offsetDelta = 0
+  offsetDelta = -1
   readonly #maxBytes: number
   readonly #from = new ByteReader()
   #left = 0
+  #lastOffsetDelta = -1
   #baseTimestamp = 0
   /** Where the broker set the time: the timestamp of every record. */
   #appendTime: number | undefined
@@ -40,17 +41,14 @@ export class BatchReader {
   open(batch: Buffer): BatchHeader {
     this.#left = 0
     const header = readHeader(batch)
-    if (header.compression === 'none') {
-      this.#from.open(batch, headerBytes, batch.length)
-    } else {
-      const records = decompress(header.compression, batch.subarray(headerBytes), this.#maxBytes)
-      this.#from.open(records, 0, records.length)
+    const records = decompress(header.compression, batch.subarray(headerBytes), this.#maxBytes)
+    if (header.count * smallestRecord > records.length || (header.count === 0 && records.length > 0)) {
+      throw new BatchError('malformed', `A batch of ${header.count} records in ${records.length} bytes.`)
     }
-    const bytes = this.#from.end - this.#from.at
-    if (header.count * smallestRecord > bytes) {
-      throw new BatchError('malformed', `A batch of ${header.count} records in ${bytes} bytes.`)
-    }
+    this.#from.open(records, 0, records.length)
     this.#left = header.count
+    this.#lastOffsetDelta = header.lastOffsetDelta
+    this.offsetDelta = -1
     this.#baseTimestamp = header.baseTimestamp
     this.#appendTime = header.timestampType === 'logAppendTime' ? header.maxTimestamp : undefined
     return header
@@ -77,10 +75,8 @@ export class BatchReader {
   #readRecord(from: ByteReader): void {
     const { view } = this
     from.byte() // attributes: none are defined
-    const timestamp = this.#baseTimestamp + from.varint()
-    view.timestamp = this.#appendTime ?? timestamp
-    if (!Number.isSafeInteger(timestamp)) throw new BatchError('malformed', `A timestamp of ${timestamp}.`)
-    this.offsetDelta = from.varint()
+    view.timestamp = this.#timestamp(from.varint())
+    this.offsetDelta = this.#nextOffset(from.varint())
     view.keyEnd = from.skip(true)
     view.keyStart = from.start
     view.valueEnd = from.skip(true)
@@ -94,5 +90,19 @@ export class BatchReader {
     }
     view.headersEnd = from.at
     view.keyIn = view.valueIn = view.headersIn = from.bytes
+  }
+
+  #timestamp(delta: number): number {
+    const timestamp = this.#baseTimestamp + delta
+    if (!Number.isSafeInteger(delta) || !Number.isSafeInteger(timestamp)) {
+      throw new BatchError('malformed', `A timestamp of ${timestamp}, which is beyond 2^53.`)
+    }
+    return this.#appendTime ?? timestamp
+  }
+
+  /** Offsets grow; compaction leaves gaps. */
+  #nextOffset(delta: number): number {
+    if (delta > this.offsetDelta && delta <= this.#lastOffsetDelta) return delta
+    throw new BatchError('malformed', `Offset delta ${delta} after ${this.offsetDelta}, of ${this.#lastOffsetDelta}.`)
   }
 }

@@ -22,9 +22,19 @@ export function writeVarint(to: Buffer, at: number, value: number): number {
     to[at] = (magnitude << 1) | sign
     return at + 1
   }
+  if (magnitude < 0x2000) {
+    to[at] = ((magnitude & 0x3f) << 1) | sign | 0x80
+    to[at + 1] = magnitude >>> 6
+    return at + 2
+  }
   to[at] = ((magnitude % 0x40) << 1) | sign | 0x80
-  let rest = Math.floor(magnitude / 0x40)
-  let next = at + 1
+  return writeRest(to, at + 1, Math.floor(magnitude / 0x40))
+}
+
+/** The bytes after the first one. */
+function writeRest(to: Buffer, at: number, magnitude: number): number {
+  let next = at
+  let rest = magnitude
   while (rest >= 0x80) {
     to[next++] = (rest % 0x80) | 0x80
     rest = Math.floor(rest / 0x80)
