@@ -1,0 +1,10 @@
+/** The one door to the tools and servers of this machine: for `npm start`, the tests and the benchmarks. */
+export { run, environment } from './tools/command.mjs'
+export { root } from './tools/folders.mjs'
+export { ensureDependencies } from './tools/pnpm.mjs'
+export { ensureTools } from './tools/tools.mjs'
+export { ServerError, start, untilAnswers } from './servers/child.mjs'
+export { javaArguments, startKafka } from './servers/kafka.mjs'
+export { startMosquitto } from './servers/mosquitto.mjs'
+export { startNats } from './servers/nats.mjs'
+export { freePort, PortTakenError, requireFree } from './servers/ports.mjs'

@@ -1,0 +1,114 @@
+/** Kafka on this machine: KRaft, one node that is broker and controller. */
+import { execFile } from 'node:child_process'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { ServerError, start, untilAnswers } from './child.mjs'
+import { ask, requireFree } from './ports.mjs'
+
+/**
+ * @typedef {object} KafkaOptions
+ * @property {string} jars the folder of its jars
+ * @property {string} folder for its configuration, log and data
+ * @property {number} port
+ * @property {number} controllerPort
+ * @property {{port: number, advertisedPort: number}} [proxied] one more listener, which tells clients to come to another
+ *   port: that of a proxy in front
+ * @property {Record<string, string>} [properties] broker settings; they win over ours
+ */
+
+/** ApiVersions, version 0: the request that any Kafka answers before anything else. */
+const apiVersions = Buffer.from('0000000a00120000000000010000', 'hex')
+
+/**
+ * Starts Kafka and waits until it answers requests. A folder without data is formatted first.
+ * @param {KafkaOptions} options
+ * @returns {Promise<import('./child.mjs').Child>}
+ */
+export async function startKafka(options) {
+  const { jars, folder, port } = options
+  const [config, log] = [path.join(folder, 'server.properties'), path.join(folder, 'kafka.log')]
+  for (const taken of [port, options.controllerPort, options.proxied?.port ?? []].flat()) {
+    await requireFree('Kafka', taken)
+  }
+  await mkdir(folder, { recursive: true })
+  await writeFile(config, kafkaConfig(options))
+  await format(jars, folder, config)
+  const child = start('java', javaArguments(jars, ['-Xms128m', '-Xmx512m'], ['kafka.Kafka', config]), { log })
+  await untilAnswers(child, () => ask(port, apiVersions), { name: 'Kafka', log })
+  return child
+}
+
+/**
+ * @param {string} jars
+ * @param {string} folder
+ * @param {string} config
+ */
+async function format(jars, folder, config) {
+  const formatted = await stat(path.join(folder, 'data', 'meta.properties')).catch(() => undefined)
+  if (formatted !== undefined) return
+  const main = ['kafka.tools.StorageTool', 'format', '-c', config, '-t', clusterId, '--ignore-formatted']
+  await promisify(execFile)('java', javaArguments(jars, ['-XX:TieredStopAtLevel=1'], main)).catch(error => {
+    throw new ServerError(`Kafka's storage could not be formatted: ${error.stdout}${error.stderr}`)
+  })
+}
+
+/** Any id will do: there is only ever one node. */
+const clusterId = 'bWlsbHJhY2UtbG9jYWwtMQ'
+
+/**
+ * What `java` needs to run one of Kafka's programs, quietly and on standard error.
+ * @param {string} jars the folder of its jars
+ * @param {string[]} options for the Java machine
+ * @param {string[]} main the class and its arguments
+ */
+export function javaArguments(jars, options, main) {
+  const log4j = path.join(import.meta.dirname, 'kafka-log4j2.xml')
+  return ['-XX:+UseSerialGC', ...options, `-Dlog4j2.configurationFile=${log4j}`, '-cp', `${jars}/*`, ...main]
+}
+
+/**
+ * The text of Kafka's `server.properties`.
+ * @param {KafkaOptions} options
+ */
+export function kafkaConfig({ folder, port, controllerPort, proxied, properties = {} }) {
+  const listeners = [`CLIENT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`]
+  const advertised = [`CLIENT://127.0.0.1:${port}`]
+  if (proxied !== undefined) {
+    listeners.push(`PROXIED://127.0.0.1:${proxied.port}`)
+    advertised.push(`PROXIED://127.0.0.1:${proxied.advertisedPort}`)
+  }
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'CLIENT',
+    listeners: listeners.join(','),
+    'advertised.listeners': advertised.join(','),
+    'listener.security.protocol.map': 'CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
+    'log.dirs': path.join(folder, 'data'),
+    ...oneSmallNode,
+    ...properties,
+  }
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+}
+
+/** One replica of everything, few internal partitions to open at the start, no waiting for group members. */
+const oneSmallNode = {
+  'auto.create.topics.enable': 'false',
+  'offsets.topic.num.partitions': '1',
+  'offsets.topic.replication.factor': '1',
+  'transaction.state.log.num.partitions': '1',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
+  'share.coordinator.state.topic.num.partitions': '1',
+  'share.coordinator.state.topic.replication.factor': '1',
+  'share.coordinator.state.topic.min.isr': '1',
+  'group.initial.rebalance.delay.ms': '0',
+  // Broker and controller are one process: after a kill, the old one's session must end before the new one may register.
+  'broker.session.timeout.ms': '2000',
+  'broker.heartbeat.interval.ms': '500',
+}

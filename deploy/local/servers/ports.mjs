@@ -1,0 +1,67 @@
+/** TCP ports for servers, and the least that shows that one answers. */
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+
+const host = '127.0.0.1'
+
+/** A port that somebody else listens on. */
+export class PortTakenError extends Error {
+  /** @override */
+  name = 'PortTakenError'
+}
+
+/**
+ * A port that nobody listens on. It is below the range that systems take for outgoing connections, so that nobody
+ * gets it while a server that was killed is away.
+ * @returns {Promise<number>}
+ */
+export async function freePort() {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000)
+    if (await isFree(port)) return port
+  }
+}
+
+/**
+ * @param {string} name of the server that wants it
+ * @param {number} port
+ * @throws {PortTakenError}
+ */
+export async function requireFree(name, port) {
+  if (!(await isFree(port))) throw new PortTakenError(`port ${port}, for ${name}, is taken by another process`)
+}
+
+/** @param {number} port */
+async function isFree(port) {
+  const server = createServer()
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
+}
+
+/**
+ * Sends bytes on a new connection and gives the first bytes of the answer.
+ * @param {number} port
+ * @param {Buffer} question
+ * @returns {Promise<Buffer>}
+ */
+export async function ask(port, question) {
+  const socket = connect(port, host)
+  try {
+    socket.end(question)
+    const signal = AbortSignal.timeout(2_000)
+    const [answer] = await Promise.race([
+      once(socket, 'data', { signal }),
+      once(socket, 'close', { signal }).then(() => Promise.reject(new Error('closed without an answer'))),
+    ])
+    return answer
+  } finally {
+    socket.destroy()
+  }
+}

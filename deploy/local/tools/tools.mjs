@@ -1,0 +1,33 @@
+/** Every tool that a bare machine may lack, by name. */
+import { ensureKafka } from './kafka.mjs'
+import { ensureMosquitto } from './mosquitto.mjs'
+import { ensureNatsServer } from './nats-server.mjs'
+import { ensureNode } from './node.mjs'
+
+/**
+ * @typedef {object} Tool a program that is there to be used
+ * @property {string} path what to run; for Kafka the folder of its jars
+ * @property {string} version
+ * @property {string} from why this one: where it was found, or what brought it
+ */
+/** @typedef {keyof typeof installers} ToolName */
+
+const installers = {
+  node: ensureNode,
+  'nats-server': ensureNatsServer,
+  mosquitto: ensureMosquitto,
+  kafka: ensureKafka,
+}
+
+/**
+ * Makes sure that tools are there, and installs those that are not. Where all are there it only looks.
+ * @template {ToolName} Name
+ * @param {Name[]} names
+ * @param {import('./folders.mjs').Say} [say] told of each step of an installation; standard error if left out
+ * @returns {Promise<Record<Name, Tool>>}
+ * @throws {Error} a tool can't be had; the message says what to install
+ */
+export async function ensureTools(names, say = line => process.stderr.write(`${line}\n`)) {
+  const found = await Promise.all(names.map(async name => /** @type {const} */ ([name, await installers[name](say)])))
+  return /** @type {Record<Name, Tool>} */ (Object.fromEntries(found))
+}

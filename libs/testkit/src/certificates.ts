@@ -1,0 +1,39 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { run } from '../../../deploy/local/index.mjs'
+
+/** A certificate and its key: the names of two PEM files. */
+export interface KeyPair {
+  readonly cert: string
+  readonly key: string
+}
+
+/** An authority of a test's own, and what it signed. All are names of PEM files. */
+export interface Certificates {
+  /** The authority's certificate: whom to trust. */
+  readonly ca: string
+  /** For a server on `127.0.0.1` or `localhost`. */
+  readonly server: KeyPair
+  /** For a client whose common name is `client`. */
+  readonly client: KeyPair
+}
+
+/** Makes an authority, a server's and a client's certificate in a folder, valid for one day. */
+export async function certificates(folder: string): Promise<Certificates> {
+  await mkdir(folder, { recursive: true })
+  const pair = (name: string): KeyPair => ({
+    cert: path.join(folder, `${name}.pem`),
+    key: path.join(folder, `${name}.key`),
+  })
+  const [ca, server, client] = [pair('ca'), pair('server'), pair('client')]
+  const signed = ['-CA', ca.cert, '-CAkey', ca.key]
+  await make(ca, 'a test authority', [])
+  await make(server, 'localhost', [...signed, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'])
+  await make(client, 'client', signed)
+  return { ca: ca.cert, server, client }
+}
+
+async function make({ cert, key }: KeyPair, commonName: string, options: string[]): Promise<void> {
+  const ecKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key]
+  await run('openssl', ['req', '-x509', ...ecKey, '-out', cert, '-days', '1', '-subj', `/CN=${commonName}`, ...options])
+}

@@ -1,0 +1,13 @@
+/** Real servers that a test may hurt, a network that fails, and checks of what is left and what was lost. */
+export { freePort } from '../../../deploy/local/index.mjs'
+export { type Certificates, certificates, type KeyPair } from './certificates.ts'
+export { eventually, NeverHappened } from './eventually.ts'
+export { Kafka, type KafkaOptions, startKafka } from './kafka.ts'
+export type { ConsoleRecord, Line } from './kafka-console.ts'
+export type { KafkaRecord } from './kafka-reader.ts'
+export { noLeaks } from './leaks.ts'
+export { type Late, Ledger, type LedgerReport, type Numbered } from './ledger.ts'
+export { Mosquitto, type MosquittoOptions, startMosquitto } from './mosquitto.ts'
+export { type NatsOptions, NatsServer, startNats } from './nats.ts'
+export { type OnAnswer, Proxy, startProxy } from './proxy.ts'
+export { type Launched, type Process, Server } from './server.ts'

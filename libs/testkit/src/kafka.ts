@@ -1,0 +1,103 @@
+import { type Admin, Kafka as KafkaClient, logLevel } from 'kafkajs'
+import { ensureTools, freePort, startKafka as launchKafka } from '../../../deploy/local/index.mjs'
+import { type ConsoleRecord, consume, type Line, produce } from './kafka-console.ts'
+import { type KafkaRecord, readTopic } from './kafka-reader.ts'
+import { Proxy } from './proxy.ts'
+import { type Launched, launchIn, Server } from './server.ts'
+
+/** How a test wants its Kafka. */
+export interface KafkaOptions {
+  readonly port?: number
+  /** Broker settings; they win over those of `deploy/local`. */
+  readonly properties?: Readonly<Record<string, string>>
+  /** Put a proxy in front: clients that come through it are told to go on through it. */
+  readonly proxied?: boolean
+}
+
+/** A Kafka of one node. */
+export class Kafka extends Server {
+  /** What clients connect to: `['127.0.0.1:<port>']`. */
+  readonly brokers: string[]
+  /** Only with `proxied`: the proxy, and the brokers' addresses that lead through it. */
+  readonly proxied: { readonly proxy: Proxy; readonly brokers: string[] } | undefined
+  readonly #jars: string
+
+  constructor(launched: Launched, jars: string, proxy?: Proxy) {
+    super(launched)
+    this.brokers = [`127.0.0.1:${launched.port}`]
+    this.proxied = proxy && { proxy, brokers: [`127.0.0.1:${proxy.port}`] }
+    this.#jars = jars
+  }
+
+  /** Makes a topic with one replica. `config` holds topic settings such as `max.message.bytes`. */
+  async createTopic(topic: string, partitions = 1, config: Readonly<Record<string, string>> = {}): Promise<void> {
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
+    await this.#admin(admin =>
+      admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true }),
+    )
+  }
+
+  /** Deletes a topic. */
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#admin(admin => admin.deleteTopics({ topics: [topic] }))
+  }
+
+  /** All that a topic holds for a reader of committed records, partition by partition, in the order of offsets. */
+  async readAll(topic: string): Promise<KafkaRecord[]> {
+    const records: KafkaRecord[] = []
+    await this.forEach(topic, record => records.push(record))
+    return records
+  }
+
+  /** As `readAll`, one record at a time: for more of them than fit into memory. */
+  async forEach(topic: string, visit: (record: KafkaRecord) => void): Promise<void> {
+    const partitions = await this.#admin(admin => admin.fetchTopicOffsets(topic))
+    await readTopic(this.brokers, { topic, partitions }, visit)
+  }
+
+  /** Reads a topic from its beginning with Kafka's own console consumer, until it has `count` records. */
+  async consoleConsumer(topic: string, count: number): Promise<ConsoleRecord[]> {
+    return consume(this.#jars, { brokers: this.brokers, topic, count })
+  }
+
+  /** Writes to a topic with Kafka's own console producer. */
+  async consoleProducer(topic: string, lines: readonly Line[], compression = 'none'): Promise<void> {
+    await produce(this.#jars, { brokers: this.brokers, topic, compression }, lines)
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxied?.proxy[Symbol.asyncDispose]()
+    await super[Symbol.asyncDispose]()
+  }
+
+  async #admin<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = new KafkaClient({ brokers: this.brokers, logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    try {
+      return await act(admin)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+}
+
+/** Starts a Kafka without topics, and waits until it answers. */
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
+  const { kafka: tool } = await ensureTools(['kafka'])
+  const port = options.port ?? (await freePort())
+  const controllerPort = await freePort()
+  const proxiedPort = await freePort()
+  const proxy = options.proxied ? new Proxy(await freePort(), proxiedPort) : undefined
+  const launched = await launchIn('kafka', port, folder =>
+    launchKafka({
+      jars: tool.path,
+      folder,
+      port,
+      controllerPort,
+      ...(proxy && { proxied: { port: proxiedPort, advertisedPort: proxy.port } }),
+      ...(options.properties && { properties: { ...options.properties } }),
+    }),
+  )
+  await proxy?.accept()
+  return new Kafka(launched, tool.path, proxy)
+}
