@@ -1,0 +1,180 @@
+/**
+ * The reader's side of a lane (R5): its batches in order, whole, prefetched and bounded.
+ *
+ * Before the first batch, and again after every reconnect, the lane must still be the one that the position speaks
+ * of: the stream has the route's uid, the lane's last message is not before the position, and the message at the
+ * position ends where the position's totals say (R12). Then each message must begin where the last one ended. What
+ * does not fit is an AlarmError, and the end of reading.
+ */
+import { DeliverPolicy } from '@nats-io/jetstream'
+import type { Msg } from '@nats-io/nats-core'
+import type { Bus } from './connect.ts'
+import { AlarmError } from './errors.ts'
+import { checkStream, decodeHeader, type LaneHeader, readEnd } from './message.ts'
+import { dataStream, type LaneName, laneSubject } from './names.ts'
+import { OrderedReader } from './ordered.ts'
+
+/** What to read, and from where. */
+export interface LaneReaderOptions {
+  bus: Bus
+  lane: LaneName
+  /** The route's uid, which the stream must have. */
+  uid: string
+  /** Read on after this sequence; 0: from the lane's beginning. */
+  after: number
+  /** How many records the lane holds up to there: the sum of the position's totals. */
+  base: number
+  /** Bytes to ask for at a time; at most twice as much is held. 4 MiB unless said. */
+  prefetchBytes?: number
+  signal: AbortSignal
+}
+
+/** One batch of a lane: a message, or several parts joined. An opening batch has no records and no payload. */
+export interface LaneBatch extends LaneHeader {
+  /** The sequence of its (last) message: what a position names once the batch is delivered. */
+  sequence: number
+  payload: Buffer
+}
+
+/** Starts reading; batches come by `take`, `waiting` says when. */
+export class LaneReader {
+  /** Messages that the lane holds beyond what was read so far, as of the last one read. */
+  beyond = 0
+  readonly #options: LaneReaderOptions
+  readonly #ordered: OrderedReader
+  readonly #queue: LaneBatch[] = []
+  readonly #ended: Promise<void>
+  #queuedBytes = 0
+  #sequence: number
+  #base: number
+  #group: Group | undefined
+  #wake: (() => void) | undefined
+
+  constructor(options: LaneReaderOptions) {
+    this.#options = options
+    this.#sequence = options.after
+    this.#base = options.base
+    this.#ordered = new OrderedReader({
+      bus: options.bus,
+      stream: dataStream(options.lane.route),
+      filter: laneSubject(options.lane),
+      pullBytes: options.prefetchBytes ?? 4 * 2 ** 20,
+      signal: options.signal,
+      start: () => ({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#sequence + 1 }),
+      check: () => this.#check(),
+      made: pending => {
+        this.beyond = pending
+      },
+      deliver: (message, sequence, pending) => this.#deliver(message, sequence, pending),
+      waiting: () => this.#queuedBytes,
+    })
+    this.#ended = this.#ordered.run()
+    // Whoever waits sees the error; nobody may be waiting yet.
+    this.#ended.catch(() => this.#wake?.())
+  }
+
+  /** The next batch, where one waits. */
+  take(): LaneBatch | undefined {
+    const batch = this.#queue.shift()
+    if (batch !== undefined) {
+      this.#queuedBytes -= batch.payload.length
+      this.#ordered.more()
+    }
+    return batch
+  }
+
+  /** The next batch's size in bytes, where one waits. */
+  get next(): number | undefined {
+    return this.#queue[0]?.payload.length
+  }
+
+  /**
+   * Resolves when a batch waits, or when the signal aborts (the reader's own does too). Rejects with AlarmError or
+   * PermissionError where reading can't go on; what was read before that is taken first.
+   */
+  async waiting(signal: AbortSignal): Promise<void> {
+    if (this.#queue.length > 0 || signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    signal.addEventListener('abort', this.#wake, { once: true })
+    await Promise.race([promise, this.#ended])
+    signal.removeEventListener('abort', this.#wake)
+    this.#wake = undefined
+  }
+
+  async #check(): Promise<void> {
+    const { bus, lane, uid } = this.#options
+    await checkStream(bus, lane, uid)
+    if (this.#sequence === 0) return
+    const end = await readEnd(bus, lane)
+    if (end === undefined || end.sequence < this.#sequence) {
+      const found = end === undefined ? 'nothing' : `message ${end.sequence}`
+      throw new AlarmError('position_beyond', `${this.#where()}, but the lane ends with ${found}.`)
+    }
+    if (this.#sequence === this.#options.after) await this.#checkPosition()
+  }
+
+  /** The message at the position is never trimmed: it says how many records were before it. */
+  async #checkPosition(): Promise<void> {
+    const { bus, lane, after } = this.#options
+    const query = { seq: after }
+    const message = await bus.call(bus.jsm.streams.getMessage(dataStream(lane.route), query))
+    if (message === null || message.subject !== laneSubject(lane)) {
+      throw new AlarmError('lane_gap', `${this.#where()}, and that message is gone.`)
+    }
+    const { base, count } = decodeHeader(message.header, after)
+    if (base + count !== this.#base) {
+      throw new AlarmError(
+        'totals_differ',
+        `${this.#where()} after ${this.#base} records; the lane says ${base + count}.`,
+      )
+    }
+  }
+
+  #deliver(message: Msg, sequence: number, pending: number): void {
+    const header = decodeHeader(message.headers, sequence)
+    if (header.base !== this.#base) {
+      throw new AlarmError(
+        'lane_gap',
+        `Message ${sequence} of ${message.subject} begins after ${header.base} records; ${this.#base} were read.`,
+      )
+    }
+    this.#sequence = sequence
+    this.beyond = pending
+    const payload = this.#whole(header, Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length))
+    if (payload === undefined) return
+    this.#base += header.count
+    this.#queue.push({ ...header, sequence, payload })
+    this.#queuedBytes += payload.length
+    this.#wake?.()
+  }
+
+  /** The batch's bytes when this message completes it. A group that its writer never finished is dropped (R4). */
+  #whole({ part, writer }: LaneHeader, payload: Buffer): Buffer | undefined {
+    if (part === undefined) {
+      this.#group = undefined
+      return payload
+    }
+    const [index = 0, count = 0] = part.split('/').map(Number)
+    if (index === 1) this.#group = { writer, count, parts: [] }
+    const group = this.#group
+    if (group === undefined || group.writer !== writer || group.count !== count || group.parts.length !== index - 1) {
+      throw new AlarmError('lane_gap', `Part ${part} of a batch came without the parts before it.`)
+    }
+    group.parts.push(payload)
+    if (index < count) return undefined
+    this.#group = undefined
+    return Buffer.concat(group.parts)
+  }
+
+  #where(): string {
+    return `The position of ${laneSubject(this.#options.lane)} is message ${this.#sequence}`
+  }
+}
+
+/** The parts of a batch so far. */
+interface Group {
+  writer: string
+  count: number
+  parts: Buffer[]
+}
