@@ -1,0 +1,56 @@
+import type { Problem } from '@millrace/lane'
+import { ProtocolError } from './errors.ts'
+import { describeReason, reasonCode } from './reason-codes.ts'
+
+/**
+ * How a connection to a broker ended, or why there is none.
+ * - `ended`: by us, or aborted.
+ * - `lost`: the network, the broker or TLS failed; may pass later.
+ * - `refused`: the broker said no, with a reason code.
+ * - `takenOver`: another connection with this client id has the session now; who owns the lane must be asked before
+ *   connecting again (R11).
+ * - `protocol`: the broker sent what MQTT does not allow, and was told so.
+ */
+export type Ending =
+  | { is: 'ended' }
+  | { is: 'lost'; problem: Problem }
+  | { is: 'refused'; problem: Problem; mayPassLater: boolean }
+  | { is: 'takenOver'; problem: Problem }
+  | { is: 'protocol'; problem: Problem }
+
+const takenOver = 0x8e
+
+/** The network, or TLS, failed: `error` is Node's. */
+export function lost(broker: string, error: unknown): Ending {
+  const systemCode = error instanceof Error && 'code' in error ? String(error.code) : ''
+  // Node knows no class for errors of TLS; their codes name it, or the certificate.
+  const code = /TLS|SSL|CERT|UNABLE_TO_/.test(systemCode) ? 'tls_failed' : 'broker_unreachable'
+  // An AggregateError, of all addresses of a name, has no message of its own.
+  const detail = (error instanceof Error && error.message) || systemCode || String(error)
+  return { is: 'lost', problem: { code, message: `No connection to the MQTT broker ${broker}: ${detail}.` } }
+}
+
+/** The broker's CONNACK said no. */
+export function refused(broker: string, code: number): Ending {
+  const { mayPassLater } = reasonCode(code)
+  const hint = mayPassLater ? 'It will be tried again.' : 'Look at the connection, and at who the broker lets in.'
+  const message = `The MQTT broker ${broker} refused the connection: ${describeReason(code)}. ${hint}`
+  return { is: 'refused', problem: { code: 'broker_refused', message }, mayPassLater }
+}
+
+/** The broker's DISCONNECT. */
+export function disconnected(broker: string, code: number): Ending {
+  const problem = {
+    code: 'broker_disconnected',
+    message: `The MQTT broker ${broker} ended the connection: ${describeReason(code)}.`,
+  }
+  if (code === takenOver) return { is: 'takenOver', problem }
+  const { mayPassLater } = reasonCode(code)
+  return mayPassLater ? { is: 'lost', problem } : { is: 'refused', problem, mayPassLater }
+}
+
+/** The broker broke the protocol. */
+export function brokeProtocol(broker: string, error: ProtocolError): Ending {
+  const message = `The MQTT broker ${broker} sent what MQTT v5 does not allow: ${error.message}`
+  return { is: 'protocol', problem: { code: 'protocol_error', message } }
+}

@@ -1,0 +1,183 @@
+/**
+ * An MQTT v5 session while it is connected. A session outlives its connections; this object does not: its successor on
+ * the next connection knows nothing of what was received here, so no acknowledgement can go out on the wrong one.
+ *
+ * 1. Acknowledgements leave in the order of receipt, a burst in one write, when `acknowledge` is told to (R1).
+ * 2. A PUBLISH that `receive` does not take is held, with everything behind it; pings go on (R8).
+ * 3. PUBREL is answered at once, whatever its identifier.
+ */
+import type { Problem } from '@millrace/lane'
+import type { ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet'
+import { decodeControlPacket, encodeControlPacket } from './control-packets.ts'
+import { disconnected, type Ending } from './ending.ts'
+import { ProtocolError, SessionClosedError } from './errors.ts'
+import type { Frame } from './framer.ts'
+import { Publish, type QoS } from './publish.ts'
+import { describeReason } from './reason-codes.ts'
+import { Unacknowledged } from './unacknowledged.ts'
+import type { Wire } from './wire.ts'
+
+/**
+ * Takes a PUBLISH, which is valid during the call. Returns the ordinal by which it will be acknowledged (they grow; with
+ * QoS 0 it does not matter), or undefined to have it held until `resume`. What it throws ends the connection, and
+ * `closed` rejects with it.
+ */
+export type Receive = (publish: Publish) => number | undefined
+
+/** What to subscribe to. */
+export interface Subscription {
+  filter: string
+  qos: QoS
+  /** Whether retained messages are wanted, once, when the broker does not have the subscription yet. */
+  retained: 'include' | 'skip'
+}
+
+/** What CONNACK said. */
+export interface SessionTerms {
+  /** Whether the broker had kept the session. */
+  sessionPresent: boolean
+  /** How long it keeps it, in seconds; it may be less than was asked for. */
+  sessionExpiry: number
+  receiveMaximum: number
+}
+
+const publishType = 3
+
+export class Session {
+  readonly sessionPresent: boolean
+  /** Seconds. */
+  readonly sessionExpiry: number
+  /** Resolves when the connection has ended; rejects only with what `receive` threw. */
+  readonly closed: Promise<Ending>
+  readonly #wire: Wire
+  readonly #publish = new Publish()
+  readonly #unacknowledged: Unacknowledged
+  /** What answers SUBSCRIBE and UNSUBSCRIBE, by packet identifier. */
+  readonly #answers = new Map<number, (codes: number[]) => void>()
+  #lastRequest = 0
+
+  constructor(wire: Wire, terms: SessionTerms) {
+    this.#wire = wire
+    this.sessionPresent = terms.sessionPresent
+    this.sessionExpiry = terms.sessionExpiry
+    this.#unacknowledged = new Unacknowledged(terms.receiveMaximum)
+    this.closed = wire.closed
+  }
+
+  /** Begins to read. */
+  start(receive: Receive): void {
+    this.#wire.handle = frame => this.#handle(frame, receive)
+    this.#wire.resume()
+  }
+
+  /** Offers the PUBLISH that is held again, where one is. */
+  resume(): void {
+    this.#wire.resume()
+  }
+
+  /** Acknowledges everything up to the ordinal: it is stored (R1). Nothing happens once the connection has ended. */
+  acknowledge(ordinal: number): void {
+    const bytes = this.#unacknowledged.acknowledge(ordinal)
+    if (bytes !== undefined) this.#wire.send(bytes)
+  }
+
+  /**
+   * Subscribes. Resolves with what was not granted as asked: `subscription_refused`, or `qos_lowered`.
+   * Rejects with SessionClosedError where the connection ends first.
+   */
+  async subscribe(subscriptions: readonly Subscription[]): Promise<Problem[]> {
+    const codes = await this.#request({
+      cmd: 'subscribe',
+      subscriptions: subscriptions.map(({ filter, qos, retained }) => {
+        // Retain handling (MQTT 5.0, 3.8.3.1): 1 is "if the subscription is new", 2 is "never".
+        return { topic: filter, qos, nl: false, rap: true, rh: retained === 'include' ? 1 : 2 }
+      }),
+    })
+    return subscriptions.flatMap((subscription, at) => subscriptionProblem(subscription, codes[at]) ?? [])
+  }
+
+  /** Ends subscriptions; one that the broker does not have is none to end. Rejects as `subscribe` does. */
+  async unsubscribe(filters: readonly string[]): Promise<void> {
+    await this.#request({ cmd: 'unsubscribe', unsubscriptions: [...filters] })
+  }
+
+  /**
+   * Says goodbye and closes. `keep` leaves the session at the broker, which stores for it from now on; `end` ends it,
+   * and what it held is gone. Resolves when the connection is closed.
+   */
+  async disconnect(session: 'keep' | 'end'): Promise<void> {
+    const properties = session === 'end' ? { properties: { sessionExpiryInterval: 0 } } : {}
+    const goodbye = encodeControlPacket({ cmd: 'disconnect', reasonCode: 0, ...properties })
+    this.#wire.close({ is: 'ended' }, goodbye)
+    await this.#wire.gone
+  }
+
+  #handle(frame: Frame, receive: Receive): boolean {
+    if (frame.first >> 4 !== publishType) {
+      this.#handleControl(decodeControlPacket(frame.bytes.subarray(frame.packetStart, frame.end)))
+      return true
+    }
+    const publish = this.#publish
+    publish.read(frame)
+    if (publish.qos === 0) return receive(publish) !== undefined
+    if (this.#unacknowledged.full) throw new ProtocolError(0x93, 'More PUBLISHes than the Receive Maximum.')
+    const ordinal = receive(publish)
+    if (ordinal === undefined) return false
+    this.#unacknowledged.add(ordinal, publish.packetId, publish.qos)
+    return true
+  }
+
+  #handleControl(packet: Packet): void {
+    switch (packet.cmd) {
+      case 'pingresp':
+        break
+      case 'pubrel':
+        this.#wire.send(this.#unacknowledged.release(packet.messageId ?? 0))
+        break
+      case 'suback':
+      case 'unsuback':
+        this.#answer(packet.messageId ?? 0, packet.granted.map(Number))
+        break
+      case 'disconnect':
+        this.#wire.close(disconnected(this.#wire.broker, packet.reasonCode ?? 0))
+        break
+      case 'auth':
+      case 'connack':
+      case 'connect':
+      case 'pingreq':
+      case 'puback':
+      case 'pubcomp':
+      case 'publish':
+      case 'pubrec':
+      case 'subscribe':
+      case 'unsubscribe':
+        throw new ProtocolError(0x82, `An unexpected ${packet.cmd.toUpperCase()}.`)
+    }
+  }
+
+  #request(packet: Omit<ISubscribePacket, 'messageId'> | Omit<IUnsubscribePacket, 'messageId'>): Promise<number[]> {
+    const messageId = ++this.#lastRequest
+    const { promise, resolve, reject } = Promise.withResolvers<number[]>()
+    this.#answers.set(messageId, resolve)
+    const ended = () => reject(new SessionClosedError())
+    this.closed.then(ended, ended)
+    this.#wire.send(encodeControlPacket({ ...packet, messageId }))
+    return promise
+  }
+
+  #answer(messageId: number, codes: number[]): void {
+    this.#answers.get(messageId)?.(codes)
+    this.#answers.delete(messageId)
+  }
+}
+
+function subscriptionProblem({ filter, qos }: Subscription, code = 0x80): Problem | undefined {
+  if (code >= 0x80) {
+    const message = `The broker refused the subscription to "${filter}": ${describeReason(code)}.`
+    return { code: 'subscription_refused', message }
+  }
+  if (code < qos) {
+    return { code: 'qos_lowered', message: `The broker grants QoS ${code} for "${filter}", not QoS ${qos}.` }
+  }
+  return undefined
+}
