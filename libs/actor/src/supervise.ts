@@ -28,7 +28,7 @@ export interface Life {
   /** Stop taking in, finish what is in flight, return. */
   readonly draining: AbortSignal
   /** Tells how it goes. Without effect while draining. */
-  state(state: 'running' | 'holding', reason?: Reason): void
+  readonly state: (state: 'running' | 'holding', reason?: Reason) => void
 }
 
 /** What is done about a child that threw. */
@@ -40,9 +40,9 @@ export interface Decision {
 /** How an actor is kept running. */
 export interface Supervision {
   /** Called once for every failure of a run. */
-  decide(error: unknown): Decision
+  readonly decide: (error: unknown) => Decision
   /** Called after every change of `state` or `reason`. */
-  changed(): void
+  readonly changed: () => void
   /** A run that was `running` at its end and lasted this many milliseconds has held: the back-off begins anew. */
   heldAfter?: number
   backoff?: Backoff

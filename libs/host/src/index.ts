@@ -1,0 +1,11 @@
+export { type Counts, newCounts } from './counts.ts'
+export { exitCodes, runService } from './run-service.ts'
+export type {
+  ActorContext,
+  ControlAnswer,
+  PlacedService,
+  Service,
+  StandingContext,
+  StandingService,
+} from './service.ts'
+export { type Settings, settingsTable } from './settings.ts'

@@ -1,0 +1,148 @@
+/** The work of an instance whose actors the coordinator places: follows the assignment, and runs what it names. */
+import { type Decision, delay, type Life } from '@millrace/actor'
+import { type ActorAssignment, assignmentDocument, Bucket, instanceKey, routesDocument } from '@millrace/bus'
+import type { z } from 'zod'
+import { Assignments } from './assignments.ts'
+import type { Measures } from './counts.ts'
+import { problemOf } from './failure.ts'
+import type { InstanceParts } from './instance.ts'
+import { actorFamilies } from './metrics.ts'
+import { Placement } from './placement.ts'
+import { findRoute, type RouteFound } from './route-lookup.ts'
+import type { ActorContext, ControlAnswer, PlacedService } from './service.ts'
+import type { Work } from './work.ts'
+
+/** Builds it. `changed` is called when there is something new to tell in the heartbeat. */
+export class PlacedWork<S extends z.ZodRawShape> implements Work {
+  readonly #service: PlacedService<S>
+  readonly #parts: InstanceParts<S>
+  readonly #placement: Placement
+  readonly #assignments: Assignments
+  readonly #routes: Bucket<z.infer<typeof routesDocument>>
+  /** Routes that actors run: a later version in the bucket does not keep an older one from being started again. */
+  readonly #found = new WeakMap<ActorAssignment, RouteFound>()
+
+  readonly operations: Map<string, ControlAnswer>
+  #draining = false
+
+  constructor(service: PlacedService<S>, parts: InstanceParts<S>, changed: () => void) {
+    const { bus, settings, startId, lease, log } = parts
+    this.#service = service
+    this.#parts = parts
+    this.#routes = new Bucket(bus, 'mr_routes', routesDocument)
+    this.#placement = new Placement({
+      run: (assignment, measures, life) => this.#run(assignment, measures, life),
+      decide: (assignment, error) => this.#decide(assignment, error),
+      changed,
+    })
+    this.#assignments = new Assignments({
+      bucket: new Bucket(bus, 'mr_assign', assignmentDocument),
+      key: instanceKey(service.name, settings.instance),
+      startId,
+      lease,
+      placement: this.#placement,
+      changed,
+      failed: error => log.debug({ err: error }, 'the assignment could not be read'),
+    })
+    const operation = (act: (actor: string | undefined) => void) => this.#operation(act, changed)
+    this.operations = new Map([
+      ['pause', operation(actor => this.#placement.pause(actor))],
+      ['resume', operation(actor => this.#resume(actor))],
+      ['drain', operation(() => this.#drain())],
+    ])
+  }
+
+  reports = () => this.#placement.reports()
+  families = () => actorFamilies([...this.#placement.views()], this.#parts.settings.instance)
+  lapsed = () => this.#placement.abandon()
+  check = () => this.#assignments.soon()
+  run = (signal: AbortSignal) => this.#assignments.run(signal)
+  close = () => this.#placement.close()
+
+  get seen() {
+    return this.#assignments.seen
+  }
+
+  get ready() {
+    return this.#assignments.known
+  }
+
+  get state() {
+    if (this.#draining) return 'draining'
+    return this.#placement.paused ? 'paused' : 'running'
+  }
+
+  async #run(assignment: ActorAssignment, measures: Measures, life: Life): Promise<void> {
+    const found = this.#found.get(assignment) ?? (await findRoute(this.#routes, assignment))
+    this.#found.set(assignment, found)
+    if (life.draining.aborted) return
+    const { settings, bus, secret } = this.#parts
+    const context: ActorContext<S> = {
+      ...found,
+      ...measures,
+      settings,
+      bus,
+      secret,
+      log: this.#logOf(assignment),
+      signal: life.signal,
+      draining: life.draining,
+      state: life.state,
+      fresh: () => !life.signal.aborted && this.#parts.lease.fresh(performance.now()),
+      allowed: () => this.#allowed(assignment, life.signal),
+    }
+    await this.#service.start(assignment, context)
+  }
+
+  /** R11. While NATS does not answer this waits; the end of the lease aborts the actor, and with it this. */
+  async #allowed(assignment: ActorAssignment, signal: AbortSignal): Promise<boolean> {
+    const { lease } = this.#parts
+    while (!signal.aborted) {
+      lease.tick(performance.now())
+      if (lease.fresh(performance.now())) return true
+      try {
+        await this.#assignments.refresh()
+      } catch {
+        await delay(100, signal)
+        continue
+      }
+      if (!this.#placement.wants(assignment)) this.#placement.abandonOne(assignment.id)
+      else if (!lease.fresh(performance.now())) await delay(100, signal)
+    }
+    return false
+  }
+
+  /** An operation on one actor, where the request names one, or on all. */
+  #operation(act: (actor: string | undefined) => void, changed: () => void): ControlAnswer {
+    return async ({ actor }) => {
+      const id = typeof actor === 'string' ? actor : undefined
+      if (id !== undefined && !this.#placement.has(id)) {
+        return { problem: { code: 'unknown_actor', message: `There is no actor ${id} here.` } }
+      }
+      act(id)
+      changed()
+      return {}
+    }
+  }
+
+  #resume(actor: string | undefined): void {
+    if (actor === undefined) this.#draining = false
+    this.#placement.resume(actor)
+  }
+
+  /** The coordinator sees the state, and moves the actors away one by one. */
+  #drain(): void {
+    this.#draining = true
+  }
+
+  #decide(assignment: ActorAssignment, error: unknown): Decision {
+    const { problem: reason, final } = problemOf(error, this.#parts.redactor)
+    // Another owner is there: the assignment that says so may not have been seen yet.
+    if (final) this.#assignments.soon()
+    this.#logOf(assignment).error({ err: error, code: reason.code }, final ? 'actor stopped for good' : 'actor failed')
+    return { restart: !final, reason }
+  }
+
+  #logOf({ route, lane, role, epoch }: ActorAssignment) {
+    return this.#parts.log.child({ route, lane, role, epoch })
+  }
+}

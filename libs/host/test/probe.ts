@@ -1,0 +1,41 @@
+/** A service for tests: its actors tell in the log what happens to them. What an actor does is in its route's name. */
+import { aborted, delay } from '@millrace/actor'
+import { FencedError } from '@millrace/bus'
+import { type ActorContext, type PlacedService, runService } from '@millrace/host'
+import { z } from 'zod'
+
+const service: PlacedService = {
+  name: 'kafka-egress',
+  settings: { probeSecret: z.string().optional().describe('For tests.').meta({ secret: true }) },
+  async start(actor, context) {
+    const { log, signal, draining, latency } = context
+    const tell = (event: string) => log.info({ event, epoch: actor.epoch, retire: actor.retire }, event)
+    if (actor.route === 'fails') throw new Error('broken')
+    if (actor.route === 'fenced') throw new FencedError('another owner')
+    if (actor.route === 'stubborn') await new Promise(() => {})
+    tell('started')
+    if (actor.retire === true) return tell('retired')
+    if (actor.route === 'secret') log.info({ event: 'secret' }, await context.secret('login', 'password'))
+    context.state('running')
+    latency.observe(0.004)
+    await write(context, tell)
+    if (actor.route === 'slow') await aborted(signal)
+    tell(signal.aborted ? 'aborted' : draining.aborted ? 'drained' : 'given up')
+  },
+}
+
+/** "Writes" every 20 ms as a good actor does: only when it may (R11). */
+async function write({ counts, draining, fresh, allowed }: ActorContext, tell: (event: string) => void): Promise<void> {
+  while (!draining.aborted) {
+    if (!fresh()) {
+      tell('asks')
+      if (!(await allowed())) return tell('refused')
+      tell('allowed')
+    }
+    counts.out++
+    tell('write')
+    await delay(20, draining)
+  }
+}
+
+await runService(service)
