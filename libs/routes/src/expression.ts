@@ -50,9 +50,13 @@ export function compile(text: string): Compiled | ExpressionFault {
 
 /** Why a text can't be a route's filter; undefined where it can. */
 export function filterFault(text: string): ExpressionFault | undefined {
+  const compiled = compileFilter(text)
+  return 'evaluate' in compiled ? undefined : compiled
+}
+
+function compileFilter(text: string): Compiled | ExpressionFault {
   const compiled = compile(text)
-  if (!('evaluate' in compiled)) return compiled
-  if (compiled.type === 'bool' || compiled.type === 'dyn') return undefined
+  if (!('evaluate' in compiled) || compiled.type === 'bool' || compiled.type === 'dyn') return compiled
   return { message: `a filter says true or false; this yields ${compiled.type}`, offset: 0 }
 }
 
@@ -61,7 +65,7 @@ export function filterFault(text: string): ExpressionFault | undefined {
  * The function throws `ExpressionError`, also where the expression yields anything but true or false.
  */
 export function compileExpression(text: string): (input: ExpressionInput) => boolean {
-  const compiled = compile(text)
+  const compiled = compileFilter(text)
   if (!('evaluate' in compiled)) throw new Error(`filter: ${compiled.message}`)
   return input => {
     const value = compiled.evaluate(input)

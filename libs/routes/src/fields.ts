@@ -72,8 +72,12 @@ export function integer(least: number, most: number): z.ZodNumber {
 export function oneOf<const T extends string | number>(...values: T[]): z.ZodLiteral<T> {
   const error = (issue: { input?: unknown }) => {
     if (issue.input === undefined) return `missing; expected one of ${values.join(', ')}`
-    const given = typeof issue.input === 'string' ? meant(issue.input, values.map(String)) : ''
-    return `expected one of ${values.join(', ')}${given}`
+    const sentence = `expected one of ${values.join(', ')}`
+    if (typeof issue.input !== 'string') return sentence
+    const number = values.find(value => typeof value === 'number' && String(value) === issue.input)
+    return (
+      sentence + (number === undefined ? meant(issue.input, values.map(String)) : `; write ${number} without quotes`)
+    )
   }
   return z.literal(values, { error })
 }

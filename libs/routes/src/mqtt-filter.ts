@@ -1,8 +1,7 @@
 /** MQTT topic filters (MQTT v5, 4.7). */
 
-/** Why a text is no topic filter that a user may write; undefined where it is one. */
+/** Why a text that is not empty is no topic filter that a user may write; undefined where it is one. */
 export function filterFaultOf(filter: string): string | undefined {
-  if (filter === '') return 'a topic filter is not empty'
   if (Buffer.byteLength(filter) > 65_535) return 'a topic filter has at most 65,535 bytes'
   if (filter.includes('\0')) return 'a topic filter has no NUL'
   if (/^\$(share|queue)(\/|$)/.test(filter)) {

@@ -32,13 +32,8 @@ export function templateFault(template: string): ExpressionFault | undefined {
   if (!Array.isArray(parts)) return parts
   for (const part of parts) {
     if (part.is === 'text') continue
-    const compiled = compile(part.text)
-    if (!('evaluate' in compiled)) return { ...compiled, offset: part.offset + compiled.offset }
-    if (textual.has(compiled.type)) continue
-    return {
-      message: `a template needs text, a number or a boolean; this yields ${compiled.type}`,
-      offset: part.offset,
-    }
+    const compiled = compilePart(part.text)
+    if (typeof compiled === 'object') return { ...compiled, offset: part.offset + compiled.offset }
   }
   return undefined
 }
@@ -50,9 +45,9 @@ export function templateFault(template: string): ExpressionFault | undefined {
 export function compileTemplate(template: string): (input: ExpressionInput) => string | null {
   const parts = templateParts(template)
   if (!Array.isArray(parts)) throw new Error(`template: ${parts.message}`)
-  const [first] = parts
-  if (parts.length === 1 && first?.is === 'expression') return compilePart(first.text)
-  const pieces = parts.map(part => (part.is === 'text' ? part.text : compilePart(part.text)))
+  const pieces = parts.map(part => (part.is === 'text' ? part.text : functionOf(part.text)))
+  const [first] = pieces
+  if (pieces.length === 1 && typeof first === 'function') return first
   return input => {
     let text = ''
     for (const piece of pieces) text += typeof piece === 'string' ? piece : notNull(piece(input))
@@ -60,17 +55,26 @@ export function compileTemplate(template: string): (input: ExpressionInput) => s
   }
 }
 
+type PartFunction = (input: ExpressionInput) => string | null
+
+function functionOf(text: string): PartFunction {
+  const part = compilePart(text)
+  if (typeof part === 'function') return part
+  throw new Error(`template: ${part.message}`)
+}
+
 /** What CEL types a template turns into text. */
 const textual = new Set(['string', 'int', 'uint', 'double', 'bool', 'dyn', 'google.protobuf.Timestamp'])
 
-function compilePart(text: string): (input: ExpressionInput) => string | null {
+function compilePart(text: string): PartFunction | ExpressionFault {
   const compiled = compile(text)
-  if (!('evaluate' in compiled)) throw new Error(`template: ${compiled.message}`)
-  return directPath(compiled.ast) ?? viaCel(compiled)
+  if (!('evaluate' in compiled)) return compiled
+  if (textual.has(compiled.type)) return directPath(compiled.ast) ?? viaCel(compiled)
+  return { message: `a template needs text, a number or a boolean; this yields ${compiled.type}`, offset: 0 }
 }
 
 /** The part by CEL, whatever it is. */
-export function viaCel(compiled: Compiled): (input: ExpressionInput) => string | null {
+export function viaCel(compiled: Compiled): PartFunction {
   return input => toText(compiled.evaluate(input))
 }
 
@@ -78,7 +82,7 @@ export function viaCel(compiled: Compiled): (input: ExpressionInput) => string |
  * The commonest forms without CEL, for they run once a record: `record.key`, `record.value`, `source.topic`,
  * `source.levels[n]`, `record.headers["x"]`. Undefined for every other expression.
  */
-export function directPath(ast: ASTNode): ((input: ExpressionInput) => string | null) | undefined {
+export function directPath(ast: ASTNode): PartFunction | undefined {
   if (ast.op === '.') return directField(`${nameOf(ast.args[0])}.${ast.args[1]}`)
   if (ast.op !== '[]' || ast.args[0].op !== '.' || ast.args[1].op !== 'value') return undefined
   const list = `${nameOf(ast.args[0].args[0])}.${ast.args[0].args[1]}`
@@ -90,7 +94,7 @@ export function directPath(ast: ASTNode): ((input: ExpressionInput) => string | 
 
 const nameOf = (ast: ASTNode): string => (ast.op === 'id' ? ast.args : '')
 
-function directField(name: string): ((input: ExpressionInput) => string | null) | undefined {
+function directField(name: string): PartFunction | undefined {
   switch (name) {
     case 'record.key':
       return input => input.key

@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readDocuments } from '@millrace/routes'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { connectionSpec } from '../src/connection.ts'
+import { routeSpec } from '../src/route.ts'
+
+const examples = join(import.meta.dirname, '../../../examples')
+
+const filesOf = (folder: string) =>
+  readdirSync(join(examples, folder))
+    .filter(name => name.endsWith('.yaml'))
+    .map(name => ({ file: name, text: readFileSync(join(examples, folder, name), 'utf8') }))
+
+test.each(['telemetry', '.'])('the documents of examples/%s are valid, and nothing is warned of', folder => {
+  const { problems, routes, connections } = readDocuments(filesOf(folder))
+  expect(problems).toEqual([])
+  expect(routes.length).toBeGreaterThan(0)
+  expect(connections.length).toBeGreaterThan(0)
+})
+
+test('the reference names every field that there is', () => {
+  const fields = [connectionSpec, routeSpec].flatMap(schema => fieldNames(z.toJSONSchema(schema, { io: 'input' })))
+  expect(fields).toContain('linger')
+  const text = filesOf('.')
+    .map(file => file.text)
+    .join()
+  expect(fields.filter(field => !new RegExp(`\\b${field}:\\s`).test(text))).toEqual([])
+})
+
+/** The names of all properties of a JSON schema, at any depth. */
+function fieldNames(schema: unknown): string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  const properties: unknown = Reflect.get(schema, 'properties')
+  const own = typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
+  return [...own, ...Object.values(schema).flatMap(fieldNames)]
+}

@@ -1,0 +1,196 @@
+import {
+  type Connection,
+  connectionDocument,
+  diff,
+  largestRecord,
+  meaningOf,
+  mqttEndpoint,
+  parseStored,
+  readDocuments,
+  type Route,
+  routeDocument,
+  storedConnection,
+  storedRoute,
+} from '@millrace/routes'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { lake, plant, route, together } from './documents.ts'
+
+/** A valid text's connections and routes. */
+function read(text: string): { connections: Map<string, Connection>; routes: Map<string, Route> } {
+  const { connections, routes, problems } = readDocuments([{ file: 'f', text }])
+  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
+  return {
+    connections: new Map(connections.map(connection => [connection.name, connection])),
+    routes: new Map(routes.map(route => [route.name, route])),
+  }
+}
+
+/** As it is kept: through JSON. */
+const keep = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
+
+const keepAll = ({ connections, routes }: ReturnType<typeof read>) => ({
+  connections: Object.fromEntries([...connections].map(([name, value]) => [name, keep(storedConnection(value))])),
+  routes: Object.fromEntries([...routes].map(([name, value]) => [name, keep(storedRoute(value))])),
+})
+
+const options = fc.record(
+  {
+    qos: fc.constantFrom(0, 1, 2),
+    subscribers: fc.integer({ min: 1, max: 1024 }),
+    sessionExpiry: fc.constantFrom('1m', '90s', '7d', '49710d'),
+    retained: fc.constantFrom('include', 'skip'),
+  },
+  { requiredKeys: [] },
+)
+const sinkOptions = fc.record(
+  {
+    key: fc.constantFrom('"${source.levels[1]}"', '"fixed"', '"${record.headers.x}"'),
+    partition: fc.constantFrom('key', 'lane', '"${record.json.p}"'),
+    createTopic: fc.constantFrom('{}', '{ partitions: 3, replicas: null, config: { retention.ms: "1000" } }'),
+    acks: fc.constantFrom('all', 1, 0),
+    compression: fc.constantFrom('none', 'gzip', 'zstd'),
+    batch: fc.constantFrom('{}', '{ linger: 5ms, maxBytes: 1MiB, maxRecords: 1 }'),
+  },
+  { requiredKeys: [] },
+)
+const more = (fields: object) =>
+  Object.entries(fields)
+    .map(([name, value]) => `, ${name}: ${String(value)}`)
+    .join('')
+
+test('what is kept is read as what it was, whatever the fields', () => {
+  fc.assert(
+    fc.property(options, sinkOptions, (source, sink) => {
+      const before = read(
+        together(route({ source: more(source), sink: more(sink), rest: '  filter: record.key != null\n' })),
+      )
+      const { connections, routes, problems } = parseStored(keepAll(before))
+      expect(problems).toEqual([])
+      expect({ connections, routes }).toEqual(before)
+    }),
+  )
+})
+
+test('a kept route is a document that a user could have written', () => {
+  const { connections, routes } = read(together(route({ rest: '  maxRecordBytes: 1MiB\n' })))
+  const documents = [...[...connections.values()].map(connectionDocument), ...[...routes.values()].map(routeDocument)]
+  const again = readDocuments([
+    { file: 'f', text: documents.map(document => JSON.stringify(document)).join('\n---\n') },
+  ])
+  expect(again.problems).toEqual([])
+  expect(again.routes).toEqual([...routes.values()])
+  expect(keep(documents.at(-1))).toMatchObject({
+    spec: { buffer: { maxBytes: '256MiB' }, source: { sessionExpiry: '7d' } },
+  })
+})
+
+test('one bad route that was kept leaves the others', () => {
+  const specs = keepAll(read(together(route())))
+  const stored = parseStored({
+    connections: { ...specs.connections, broken: { kafka: { brokers: 'x' } }, none: null },
+    routes: {
+      ...specs.routes,
+      garbage: 5,
+      future: { source: {}, sink: {}, teleport: true },
+      orphan: { ...Object(specs.routes.telemetry), source: { connection: 'gone', topics: ['a'] } },
+    },
+  })
+  expect([...stored.routes.keys()]).toEqual(['telemetry'])
+  expect([...stored.connections.keys()]).toEqual(['plant', 'lake'])
+  expect(new Set(stored.problems.map(({ kind, name }) => `${kind} ${name}`))).toEqual(
+    new Set(['Connection broken', 'Connection none', 'Route garbage', 'Route future', 'Route orphan']),
+  )
+  expect(stored.problems.map(({ message }) => message)).toContain(
+    'Route orphan: source.connection: there is no such connection',
+  )
+})
+
+test('anything at all may have been kept', () => {
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.string(), fc.anything()),
+      fc.dictionary(fc.string(), fc.anything()),
+      (connections, routes) => {
+        expect(parseStored({ connections, routes }).routes.size).toBe(0)
+      },
+    ),
+  )
+})
+
+describe('diff', () => {
+  const before = read(together(route()))
+  const other = route().replace('name: telemetry', 'name: other')
+
+  test('the same is unchanged, whatever the order of its fields', () => {
+    expect(diff(before, read([lake, plant, route()].join('---\n'))).map(({ change }) => change)).toEqual([
+      'unchanged',
+      'unchanged',
+      'unchanged',
+    ])
+  })
+
+  test('a changed field is told with both values, as a user writes them', () => {
+    const after = read(together(route({ topics: '[b/#]', source: ', sessionExpiry: 1d' })))
+    const changed = diff(before, after).filter(({ change }) => change !== 'unchanged')
+    expect(changed).toEqual([
+      {
+        kind: 'Route',
+        name: 'telemetry',
+        change: 'changed',
+        connections: [],
+        fields: [
+          { path: 'source.topics', before: ['a/#'], after: ['b/#'] },
+          { path: 'source.sessionExpiry', before: '7d', after: '1d' },
+        ],
+      },
+    ])
+    expect(changed[0]?.fields.map(meaningOf)).toEqual([
+      'new filters are subscribed to, those that are gone are unsubscribed; what was acknowledged stays',
+      'its subscribers connect anew',
+    ])
+  })
+
+  test('a route comes, a route goes, and the others stay', () => {
+    const after = read([other, plant, lake].join('---\n'))
+    expect(diff(before, after).map(({ name, change }) => [name, change])).toEqual([
+      ['lake', 'unchanged'],
+      ['plant', 'unchanged'],
+      ['other', 'new'],
+      ['telemetry', 'removed'],
+    ])
+  })
+
+  test('a changed connection touches the routes that name it, and no other', () => {
+    const second = plant.replace('name: plant', 'name: second')
+    const text = [route(), plant, lake, second, other.replace('connection: plant', 'connection: second')].join('---\n')
+    const changes = diff(read(text), read(text.replace('mqtt://127.0.0.1:1883', 'mqtt://127.0.0.1:1884')))
+    expect(
+      changes.filter(({ change }) => change === 'changed').map(({ name, connections }) => [name, connections]),
+    ).toEqual([
+      ['plant', []],
+      ['telemetry', ['plant']],
+    ])
+  })
+})
+
+test('an endpoint has its port by default, and its TLS', () => {
+  const keepAlive = 30_000
+  expect(mqttEndpoint({ url: 'mqtt://h', keepAlive })).toEqual({ host: 'h', port: 1883, tls: null })
+  const tls = { verify: true, insecure: false }
+  expect(mqttEndpoint({ url: 'mqtts://h', keepAlive })).toEqual({ host: 'h', port: 8883, tls })
+  expect(mqttEndpoint({ url: 'mqtts://[::1]:99', keepAlive, tls: { ...tls, caFile: 'ca' } })).toEqual({
+    host: '::1',
+    port: 99,
+    tls: { ...tls, caFile: 'ca' },
+  })
+})
+
+const largest = (source: string, rest: string) =>
+  [...read(together(route({ source, rest }))).routes.values()].map(largestRecord)
+
+test('the largest record is a quarter of a lane’s share, or less where the route says so', () => {
+  expect(largest('', '')).toEqual([64 * 2 ** 20])
+  expect(largest(', subscribers: 4', '')).toEqual([16 * 2 ** 20])
+  expect(largest('', '  maxRecordBytes: 5MiB\n')).toEqual([5 * 2 ** 20])
+})
