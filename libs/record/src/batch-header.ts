@@ -14,8 +14,8 @@ import { BatchError } from './errors.ts'
 /** The size of a batch without records. */
 export const headerBytes = 61
 
-/** The bytes before `batchLength` counts. */
-const lengthEnd = 12
+/** Where the length ends, and what it counts begins. */
+export const lengthEnd = 12
 const crcAt = 17
 const attributesAt = 21
 const magic = 2
@@ -115,7 +115,7 @@ export function readHeader(batch: Buffer): BatchHeader {
 function checkFrame(batch: Buffer): void {
   if (batch.length > 16 && batch[16] !== magic) throw new BatchError('bad_magic', `Message format ${batch[16]}, not 2.`)
   if (batch.length < headerBytes) throw new BatchError('truncated', `A batch of ${batch.length} bytes.`)
-  const size = sizeAt(batch, 0)
+  const size = batchSize(batch, 0)
   if (batch.length < size) throw new BatchError('truncated', `${batch.length} bytes of a batch of ${size}.`)
   if (batch.length > size) throw new BatchError('malformed', `${batch.length - size} bytes follow a batch of ${size}.`)
   if (crc32c(batch.subarray(attributesAt)) !== batch.readUInt32BE(crcAt)) {
@@ -129,22 +129,9 @@ function readTimestamp(batch: Buffer, at: number): number {
   throw new BatchError('malformed', `A timestamp of ${timestamp}, which is beyond 2^53.`)
 }
 
-function sizeAt(buffer: Buffer, at: number): number {
+/** The size of the batch that begins at `at`, where 12 bytes of it are there. Throws BatchError, `malformed`. */
+export function batchSize(buffer: Buffer, at: number): number {
   const size = lengthEnd + buffer.readInt32BE(at + 8)
   if (size >= headerBytes) return size
   throw new BatchError('malformed', `A batch that says it has ${size} bytes.`)
-}
-
-/**
- * The batches of a record set, as a Fetch response brings it, each a range of `buffer`. A last one that was cut ends
- * it silently: its records come again with the next Fetch. Throws BatchError for a length that can't be.
- */
-export function* batchesIn(buffer: Buffer): Generator<Buffer, void> {
-  let at = 0
-  while (buffer.length - at >= lengthEnd) {
-    const end = at + sizeAt(buffer, at)
-    if (end > buffer.length) return
-    yield buffer.subarray(at, end)
-    at = end
-  }
 }

@@ -12,6 +12,7 @@ export class ByteReader {
   /** Where the range that `skip` stepped over begins. */
   start = -1
 
+  /** Stands at `at`; nothing from `end` on is read. */
   open(bytes: Buffer, at: number, end: number): void {
     this.bytes = bytes
     this.at = at
@@ -40,6 +41,7 @@ export class ByteReader {
     throw new BatchError('malformed', `A varint of more than ${longestVarint} bytes at ${this.at - longestVarint}.`)
   }
 
+  /** The next byte. */
   byte(): number {
     if (this.at >= this.end) throw new BatchError('malformed', `A field runs over its end at ${this.end}.`)
     return this.bytes[this.at++]!

@@ -22,10 +22,12 @@ export class ByteWriter {
     this.bytes = larger
   }
 
+  /** Appends a byte. */
   byte(value: number): void {
     this.bytes[this.at++] = value
   }
 
+  /** Appends a safe integer. */
   varint(value: number): void {
     this.at = writeVarint(this.bytes, this.at, value)
   }

@@ -14,6 +14,7 @@ export class HeaderWriter {
   #to = new ByteWriter(1024)
   #count = 0
 
+  /** Begins the next record's headers. */
   clear(): void {
     this.#to.at = 0
     this.#count = 0

@@ -54,7 +54,10 @@ export class BatchReader {
     return header
   }
 
-  /** Moves to the next record; false after the last one. Throws BatchError; then there are no more. */
+  /**
+   * Moves to the next record; false after the last one. Throws BatchError (`malformed`): the records before were good,
+   * and no more come.
+   */
   next(): boolean {
     const left = this.#left
     if (left === 0) return false
