@@ -1,0 +1,86 @@
+/** R11 with real processes: what an actor still does when its instance can't be seen any more. */
+import { eventually, noLeaks } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import { Rig, sink } from './rig.ts'
+
+noLeaks()
+
+test('without NATS the actors are aborted after 4 s, undrained, and go on when it is back', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r', 'slow')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5), sink('slow', 6)])
+  await service.saw('write', 20)
+  const killed = performance.now()
+  await rig.nats.kill()
+  const aborted = await service.saw('aborted', 2)
+  expect(aborted.at - killed).toBeGreaterThan(2_900)
+  expect(aborted.at - killed).toBeLessThan(4_300)
+  expect(service.events('drained')).toEqual([])
+  await eventually(() => performance.now() - killed > 10_500, { what: 'ten seconds without NATS', timeout: 20_000 })
+  expect(service.events('write').filter(({ at }) => at > aborted.at)).toEqual([])
+
+  await rig.nats.restart()
+  const back = performance.now()
+  await service.saw('started', 4)
+  const resumed = service.events('started')
+  expect(resumed.map(({ epoch }) => epoch)).toEqual([5, 6, 5, 6])
+  expect((resumed[3]?.at ?? Infinity) - back).toBeLessThan(3_000)
+  const writes = service.events('write').length
+  await service.saw('write', writes + 10)
+})
+
+test('an instance that stood still, and is still the owner, asks before its next write', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5)])
+  await service.saw('write', 5)
+  service.kill('SIGSTOP')
+  await standStill(2_500)
+  const writes = service.events('write').length
+  service.kill('SIGCONT')
+  await service.saw('write', writes + 10)
+  const after = service.events('write', 'asks', 'allowed', 'aborted').slice(writes)
+  expect(after.slice(0, 3).map(({ event }) => event)).toEqual(['asks', 'allowed', 'write'])
+  expect(service.events('aborted')).toEqual([])
+})
+
+test('an instance that stood still, and is not the owner any more, writes nothing', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5)])
+  await service.saw('write', 5)
+  service.kill('SIGSTOP')
+  await rig.assign([])
+  await standStill(2_500)
+  const writes = service.events('write').length
+  service.kill('SIGCONT')
+  await eventually(() => service.events('refused', 'aborted').length > 0, { what: 'the actor gives up' })
+  await rig.seen('gone', ({ actors }) => actors.length === 0)
+  expect(service.events('write')).toHaveLength(writes)
+})
+
+test('an instance that stood still beyond its lease aborts, and begins anew under its new epoch', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5)])
+  await service.saw('write', 5)
+  service.kill('SIGSTOP')
+  await rig.assign([sink('r', 7)])
+  await standStill(6_000)
+  const writes = service.events('write').length
+  service.kill('SIGCONT')
+  await service.saw('started', 2)
+  await service.saw('write', writes + 5)
+  const later = service.events('write').slice(writes)
+  expect(new Set(later.map(({ epoch }) => epoch))).toEqual(new Set([7]))
+})
+
+/** A pause is what is tested here: there is nothing to wait for but time. */
+async function standStill(ms: number): Promise<void> {
+  const until = performance.now() + ms
+  await eventually(() => performance.now() >= until, { what: 'a pause', timeout: ms + 1_000 })
+}
