@@ -38,7 +38,7 @@ export interface AppenderOptions extends Owner {
    * Where the source goes on: it is given its last position in this lane (undefined: the lane is new, so it resolves
    * its start) and returns the opening batch's. Asked again where an older writer's append landed meanwhile.
    */
-  start(previous: string | undefined): string | Promise<string>
+  start: (previous: string | undefined) => string | Promise<string>
 }
 
 /** A batch to append. */
@@ -132,6 +132,7 @@ export class LaneAppender {
       try {
         const ack = await bus.call(bus.js.publish(this.#subject, payload, { headers: encodeHeader(header), expect }))
         this.#sequence = ack.seq
+        return undefined
       } catch (error) {
         if (!isWrongLastSequence(error)) throw error
         return this.#settle(header, opening)

@@ -29,7 +29,7 @@ export interface BusOptions {
   /** Gives up the first attempt to connect. */
   signal: AbortSignal
   /** Told why there is no connection while there is none (undefined: there is one). */
-  tell?(problem: Problem | undefined): void
+  tell?: (problem: Problem | undefined) => void
 }
 
 /** What happens to the connection. `refused`: the server denied this user a subject. */

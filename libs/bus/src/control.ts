@@ -4,7 +4,7 @@ import type { Bus } from './connect.ts'
 import type { ServiceName } from './documents.ts'
 import { controlSubject } from './names.ts'
 
-/** Answers requests until the signal aborts. What `answer` throws is answered as `{error: {code, message}}`. */
+/** Answers requests until the signal aborts. What `answer` throws is answered as `{ok: false, problem: {code, message}}`. */
 export function serveControl(
   bus: Bus,
   { service, instance }: { service: ServiceName; instance: string },
@@ -39,6 +39,9 @@ async function answered(data: Uint8Array, answer: (request: unknown) => Promise<
   try {
     return await answer(JSON.parse(Buffer.from(data).toString()))
   } catch (error) {
-    return { error: { code: 'bad_request', message: error instanceof Error ? error.message : String(error) } }
+    return {
+      ok: false,
+      problem: { code: 'bad_request', message: error instanceof Error ? error.message : String(error) },
+    }
   }
 }

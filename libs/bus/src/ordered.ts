@@ -32,15 +32,15 @@ export interface OrderedOptions {
   pullBytes: number
   signal: AbortSignal
   /** Where a new consumer starts; asked each time that one is made. */
-  start(): Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_seq'>
+  start: () => Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_seq'>
   /** Asked before a consumer is made. What it throws ends it all, but for what may pass, which is tried again. */
-  check?(): Promise<void>
+  check?: () => Promise<void>
   /** A new consumer was made; so many messages match already. */
-  made?(pending: number): void
+  made?: (pending: number) => void
   /** The next message; `pending` more match already. */
-  deliver(message: Msg, sequence: number, pending: number): void
+  deliver: (message: Msg, sequence: number, pending: number) => void
   /** Bytes that were delivered and that nobody has taken yet. */
-  waiting(): number
+  waiting: () => number
 }
 
 /** Follows a stream. `run` once; `more` whenever something that waited was taken. */

@@ -11,9 +11,9 @@ export interface Owner {
   /** Nothing is sent any more once it has aborted. */
   signal: AbortSignal
   /** R11: asked before everything that is sent; false means that nothing more may be. */
-  mayWrite?(): boolean | Promise<boolean>
+  mayWrite?: () => boolean | Promise<boolean>
   /** Told why it has to wait, and (undefined) that it goes on. */
-  tell(problem: Problem | undefined): void
+  tell: (problem: Problem | undefined) => void
 }
 
 /**

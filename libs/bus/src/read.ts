@@ -38,22 +38,25 @@ export interface LaneBatch extends LaneHeader {
 
 /** Starts reading; batches come by `take`, `waiting` says when. */
 export class LaneReader {
-  /** Messages that the lane holds beyond what was read so far, as of the last one read. */
-  beyond = 0
   readonly #options: LaneReaderOptions
   readonly #ordered: OrderedReader
   readonly #queue: LaneBatch[] = []
-  readonly #ended: Promise<void>
   #queuedBytes = 0
+  /** Messages read so far, and those that the lane held beyond the last of them. */
+  #messages = 0
+  #beyond = 0
+  /** Records before the next batch to take. */
+  #taken: number
   #sequence: number
   #base: number
   #group: Group | undefined
   #wake: (() => void) | undefined
+  #failure: unknown
 
   constructor(options: LaneReaderOptions) {
     this.#options = options
     this.#sequence = options.after
-    this.#base = options.base
+    this.#base = this.#taken = options.base
     this.#ordered = new OrderedReader({
       bus: options.bus,
       stream: dataStream(options.lane.route),
@@ -63,14 +66,12 @@ export class LaneReader {
       start: () => ({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#sequence + 1 }),
       check: () => this.#check(),
       made: pending => {
-        this.beyond = pending
+        this.#beyond = pending
       },
       deliver: (message, sequence, pending) => this.#deliver(message, sequence, pending),
       waiting: () => this.#queuedBytes,
     })
-    this.#ended = this.#ordered.run()
-    // Whoever waits sees the error; nobody may be waiting yet.
-    this.#ended.catch(() => this.#wake?.())
+    void this.#run()
   }
 
   /** The next batch, where one waits. */
@@ -78,14 +79,21 @@ export class LaneReader {
     const batch = this.#queue.shift()
     if (batch !== undefined) {
       this.#queuedBytes -= batch.payload.length
+      this.#taken += batch.count
       this.#ordered.more()
     }
     return batch
   }
 
-  /** The next batch's size in bytes, where one waits. */
-  get next(): number | undefined {
-    return this.#queue[0]?.payload.length
+  /** The batch that `take` would return. */
+  get next(): LaneBatch | undefined {
+    return this.#queue[0]
+  }
+
+  /** Records that wait here, and those that the lane holds beyond: estimated, by the batches read so far. */
+  get pending(): number {
+    const perMessage = this.#messages === 0 ? 1 : (this.#base - this.#options.base) / this.#messages
+    return this.#base - this.#taken + Math.round(this.#beyond * perMessage)
   }
 
   /**
@@ -94,12 +102,23 @@ export class LaneReader {
    */
   async waiting(signal: AbortSignal): Promise<void> {
     if (this.#queue.length > 0 || signal.aborted) return
+    if (this.#failure !== undefined) throw this.#failure
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = resolve
     signal.addEventListener('abort', this.#wake, { once: true })
-    await Promise.race([promise, this.#ended])
+    await promise
     signal.removeEventListener('abort', this.#wake)
     this.#wake = undefined
+    if (this.#failure !== undefined && this.#queue.length === 0) throw this.#failure
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#ordered.run()
+    } catch (error) {
+      this.#failure = error
+    }
+    this.#wake?.()
   }
 
   async #check(): Promise<void> {
@@ -140,7 +159,8 @@ export class LaneReader {
       )
     }
     this.#sequence = sequence
-    this.beyond = pending
+    this.#messages++
+    this.#beyond = pending
     const payload = this.#whole(header, Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length))
     if (payload === undefined) return
     this.#base += header.count

@@ -1,0 +1,145 @@
+/**
+ * The batches of one delivery as a sink reads them: record after record, without those that the filter leaves out.
+ * What can't be decoded, or makes the filter throw, is set aside for the dead letters. One cursor for a lane.
+ *
+ * A record's *ordinal* counts all records of the delivery, the sink's *index* only those that it was given.
+ */
+import type { LaneBatch } from '@millrace/bus'
+import { BatchError, BatchReader, type RecordView } from '@millrace/record'
+import { RecordInput } from './input.ts'
+import type { Delivery, ExpressionInput, Problem } from './ports.ts'
+
+/** What a compressed batch may come to. */
+const maxBatchBytes = 256 * 2 ** 20
+
+/** Something of the delivery that can never pass: one record, or what is left of a batch that can't be decoded. */
+export interface Aside {
+  batch: LaneBatch
+  /** Counted from the batch's first record. */
+  record: number
+  /** Records that it stands for. */
+  count: number
+  problem: Problem
+}
+
+/** Whether a record is wanted; it may throw. */
+export type Filter = (input: ExpressionInput) => boolean
+
+/** See above. `begin`, then the sink calls `next` until it is false. */
+export class Cursor implements Delivery {
+  readonly view: RecordView
+  readonly input: ExpressionInput
+  /** How many records the sink was given, and how many the filter left out. */
+  given = 0
+  filtered = 0
+  aside: Aside[] = []
+  readonly #reader = new BatchReader({ maxBytes: maxBatchBytes })
+  readonly #input: RecordInput
+  readonly #filter: Filter | undefined
+  /** Of each record that the sink was given: its ordinal. */
+  readonly #ordinals: number[] = []
+  #batches: LaneBatch[] = []
+  /** The batch that is being read, how many of its records were, and how many records were before it. */
+  #at = -1
+  #read = 0
+  #before = 0
+
+  constructor(filter: Filter | undefined) {
+    this.#filter = filter
+    this.view = this.#reader.view
+    this.input = this.#input = new RecordInput(this.view)
+  }
+
+  /** Stands before the first record of these batches. */
+  begin(batches: LaneBatch[]): void {
+    this.#batches = batches
+    this.#at = -1
+    this.#read = this.#before = this.given = this.filtered = 0
+    this.aside = []
+    this.#open()
+  }
+
+  /** Whether the sink has read everything. */
+  get atEnd(): boolean {
+    return this.#at >= this.#batches.length
+  }
+
+  next(): boolean {
+    for (let batch = this.#batches[this.#at]; batch !== undefined; batch = this.#batches[this.#at]) {
+      if (!this.#step(batch)) {
+        this.#open()
+        continue
+      }
+      this.#input.moved(batch.source)
+      const record = this.#read++
+      if (!this.#wanted(batch, record)) continue
+      this.#ordinals[this.given++] = this.#before + record
+      return true
+    }
+    return false
+  }
+
+  /** Where a record that the sink was given stands. RangeError for an index that it was never given. */
+  find(index: number): { batch: LaneBatch; record: number } {
+    let record = index < this.given ? (this.#ordinals[index] ?? -1) : -1
+    for (const batch of record < 0 ? [] : this.#batches) {
+      if (record < batch.count) return { batch, record }
+      record -= batch.count
+    }
+    throw new RangeError(`The sink refuses record ${index}; it was given ${this.given}.`)
+  }
+
+  /** Opens the next batch that can be read. */
+  #open(): void {
+    this.#before += this.#batches[this.#at]?.count ?? 0
+    this.#at++
+    this.#read = 0
+    const batch = this.#batches[this.#at]
+    if (batch === undefined || batch.count === 0) return
+    try {
+      const { count } = this.#reader.open(batch.payload)
+      if (count !== batch.count)
+        throw new BatchError('malformed', `${count} records where ${batch.count} were announced`)
+    } catch (error) {
+      this.#setBatchAside(batch, error)
+    }
+  }
+
+  /** Moves to the batch's next record, if there is one. */
+  #step(batch: LaneBatch): boolean {
+    if (this.#read >= batch.count) return false
+    try {
+      return this.#reader.next()
+    } catch (error) {
+      this.#setBatchAside(batch, error)
+      return false
+    }
+  }
+
+  #wanted(batch: LaneBatch, record: number): boolean {
+    if (this.#filter === undefined) return true
+    try {
+      if (this.#filter(this.input)) return true
+      this.filtered++
+    } catch (error) {
+      this.aside.push({
+        batch,
+        record,
+        count: 1,
+        problem: { code: 'expression', message: `The filter: ${reason(error)}` },
+      })
+    }
+    return false
+  }
+
+  #setBatchAside(batch: LaneBatch, error: unknown): void {
+    if (!(error instanceof BatchError)) throw error
+    const count = batch.count - this.#read
+    const after = this.#read === 0 ? '' : ` Its first ${this.#read} records were delivered.`
+    const message = `Message ${batch.sequence} of the lane is no record batch: ${error.message}${after}`
+    this.aside.push({ batch, record: this.#read, count, problem: { code: 'bad_batch', message } })
+    this.#read = batch.count
+  }
+}
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,0 +1,201 @@
+/**
+ * The sink's side of a lane: reads it in order, filters, merges what waits, hands it to the sink, and moves the
+ * position on when the sink has confirmed it (R2) and every dead letter is stored (R7).
+ *
+ *   read --> deliver --done, refused--> dead letters stored --> position moves on --> read
+ *              ^  \--hold, unknown--> wait --\
+ *              \------- again() -------------/
+ *
+ * While a delivery is under way the next batches are prefetched. Draining stops reading, ends what is under way and
+ * commits; what holds is left to the next owner, because nothing of it counts as delivered.
+ */
+import { backoff, delay } from '@millrace/actor'
+import {
+  type Bus,
+  claimPosition,
+  DeadLetters,
+  type LaneBatch,
+  type LaneName,
+  LaneReader,
+  type Problem,
+  recordsBehind,
+  type ServiceName,
+  StoppedError,
+  type Totals,
+} from '@millrace/bus'
+import { Committer } from './committer.ts'
+import { type Aside, Cursor, type Filter } from './cursor.ts'
+import { letterOf } from './letter.ts'
+import type { Outcome, Sink } from './ports.ts'
+
+/** What a sink's side counts; plain integers that it adds to. */
+export interface DeliverCounts {
+  out: number
+  dead: number
+  filtered: number
+  /** Records that the lane holds beyond what is delivered; an estimate where they are not read yet. */
+  pending: number
+}
+
+/** Which lane to deliver, for whom, and where to. */
+export interface DeliverOptions {
+  bus: Bus
+  /** Names the source's service. */
+  lane: LaneName
+  /** Whose position and dead letters these are. */
+  sinkService: ServiceName
+  uid: string
+  epoch: number
+  sink: Sink
+  filter?: Filter
+  /** How much of what waits becomes one delivery; at least one batch. 5000 records and 1 MiB unless said. */
+  merge?: { records: number; bytes: number }
+  /** Nothing is sent any more once it has aborted. */
+  signal: AbortSignal
+  /** Stop reading, finish, commit, return. */
+  draining: AbortSignal
+  /** R11: asked before everything that is sent; false means that nothing more may be. */
+  mayWrite?: () => boolean | Promise<boolean>
+  state: (state: 'running' | 'holding', problem?: Problem) => void
+  counts: DeliverCounts
+}
+
+/**
+ * Delivers until drained or aborted. Rejects with FencedError, AlarmError, PermissionError, or with what the sink
+ * threw. The sink is closed in any case.
+ */
+export async function deliver(options: DeliverOptions): Promise<void> {
+  try {
+    await new Engine(options).run()
+  } catch (error) {
+    if (!(error instanceof StoppedError)) throw error
+  } finally {
+    await options.sink.close()
+  }
+}
+
+class Engine {
+  readonly #options: DeliverOptions
+  readonly #lane: LaneName
+  readonly #owner
+  readonly #cursor: Cursor
+  readonly #deadLetters: DeadLetters
+  readonly #totals: Totals = { out: 0, dead: 0, filtered: 0, parked: 0 }
+
+  constructor(options: DeliverOptions) {
+    this.#options = options
+    const { bus, signal, mayWrite, state } = options
+    this.#lane = { ...options.lane, service: options.sinkService }
+    const tell = (problem: Problem | undefined) =>
+      problem === undefined ? state('running') : state('holding', problem)
+    this.#owner = { bus, signal, tell, ...(mayWrite === undefined ? {} : { mayWrite }) }
+    this.#cursor = new Cursor(options.filter)
+    this.#deadLetters = new DeadLetters(this.#owner, this.#lane)
+  }
+
+  async run(): Promise<void> {
+    const { bus, lane, uid, epoch, signal, draining, state } = this.#options
+    const position = await claimPosition({ ...this.#owner, lane: this.#lane, uid, epoch })
+    Object.assign(this.#totals, position.totals)
+    const ended = new AbortController()
+    const base = recordsBehind(position.totals)
+    const reading = AbortSignal.any([signal, draining, ended.signal])
+    const reader = new LaneReader({ bus, lane, uid, after: position.sequence, base, signal: reading })
+    const committer = new Committer(position, error => ended.abort(error))
+    try {
+      state('running')
+      while (!reading.aborted) {
+        await reader.waiting(reading)
+        if (!reading.aborted && !(await this.#deliver(this.#gather(reader), committer))) break
+      }
+      ended.signal.throwIfAborted()
+      if (!signal.aborted) await committer.flush()
+    } finally {
+      ended.abort()
+      committer.stop()
+    }
+  }
+
+  /** What waits, up to the bounds of `merge`. */
+  #gather(reader: LaneReader): LaneBatch[] {
+    const { records, bytes } = this.#options.merge ?? { records: 5_000, bytes: 2 ** 20 }
+    const batches: LaneBatch[] = []
+    let [recordsLeft, bytesLeft] = [records, bytes]
+    for (let next = reader.next; next !== undefined; next = reader.next) {
+      if (batches.length > 0 && (next.count > recordsLeft || next.payload.length > bytesLeft)) break
+      recordsLeft -= next.count
+      bytesLeft -= next.payload.length
+      batches.push(next)
+      reader.take()
+    }
+    this.#options.counts.pending = reader.pending + records - recordsLeft
+    return batches
+  }
+
+  /** Whether the batches are delivered; false: draining, or no longer the owner, so they are left to the next one. */
+  async #deliver(batches: LaneBatch[], committer: Committer): Promise<boolean> {
+    const last = batches.at(-1)
+    if (last === undefined) return true
+    const cursor = this.#cursor
+    cursor.begin(batches)
+    const outcome = await this.#attempt()
+    if (outcome === undefined) return false
+    const aside = cursor.aside
+    if (outcome.is === 'refused') {
+      for (const { index, code, message } of outcome.refusals) {
+        aside.push({ ...cursor.find(index), count: 1, problem: { code, message } })
+      }
+    }
+    await this.#setAside(aside)
+    this.#count(outcome.is === 'refused' ? outcome.refusals.length : 0)
+    committer.reached(last.sequence, this.#totals, bytesOf(batches))
+    return true
+  }
+
+  /** Until the sink is done; undefined where that is no longer for this owner to see. */
+  async #attempt(): Promise<Extract<Outcome, { is: 'done' | 'refused' }> | undefined> {
+    const { sink, signal, draining, state } = this.#options
+    const wait = backoff({ first: 100, cap: 10_000 })
+    for (let attempt = 0; ; attempt++) {
+      if (!(await this.#mayWrite())) return undefined
+      const outcome = await (attempt === 0 ? sink.write(this.#cursor) : sink.again())
+      if (attempt === 0 && !this.#cursor.atEnd) throw new Error('The sink did not read its delivery to the end.')
+      if (signal.aborted) return undefined
+      if (outcome.is === 'done' || outcome.is === 'refused') {
+        if (attempt > 0) state('running')
+        return outcome
+      }
+      state('holding', outcome.problem)
+      if (outcome.is === 'hold' && draining.aborted) return undefined
+      await delay(wait.next(), outcome.is === 'hold' ? AbortSignal.any([signal, draining]) : signal)
+    }
+  }
+
+  /** Stores the dead letters, in the lane's order. */
+  async #setAside(aside: Aside[]): Promise<void> {
+    aside.sort((a, b) => a.batch.sequence - b.batch.sequence || a.record - b.record)
+    for (const one of aside) await this.#deadLetters.store(letterOf(one, this.#options.uid))
+  }
+
+  /** R12. */
+  #count(refused: number): void {
+    const { counts } = this.#options
+    const { given, filtered, aside } = this.#cursor
+    const out = given - refused
+    const dead = aside.reduce((sum, { count }) => sum + count, 0)
+    this.#totals.out += out
+    this.#totals.dead += dead
+    this.#totals.filtered += filtered
+    counts.out += out
+    counts.dead += dead
+    counts.filtered += filtered
+    counts.pending -= out + dead + filtered
+  }
+
+  async #mayWrite(): Promise<boolean> {
+    const { signal, mayWrite } = this.#options
+    return !signal.aborted && (mayWrite === undefined || (await mayWrite())) && !signal.aborted
+  }
+}
+
+const bytesOf = (batches: LaneBatch[]): number => batches.reduce((sum, { payload }) => sum + payload.length, 0)

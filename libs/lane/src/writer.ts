@@ -1,0 +1,232 @@
+/**
+ * The source's side of a lane: group commit. Records are copied into the batch being built while the one before it
+ * is being stored; a batch closes when the append before it has returned *and* its linger has passed, or when it is
+ * full. One append at a time, so the lane's order is the order of `add`.
+ *
+ * Invariants:
+ * 1. `stored(n)` is called only when every record and every dead letter up to ordinal n is durable (R1, R12), in order.
+ * 2. Dead letters are stored before the batch that they belong to, because the batch's position moves past them.
+ * 3. What is unstored is bounded in records and bytes by the lane's share, give or take what one turn of the event
+ *    loop adds after `room` was false (R8).
+ * 4. `position()` is never asked within `add`: its source may be between the record and its position.
+ */
+import {
+  type AppenderOptions,
+  type DeadLetter,
+  DeadLetters,
+  type LaneAppender,
+  openLane,
+  StoppedError,
+} from '@millrace/bus'
+import { BatchBuilder, BatchError, type RecordView } from '@millrace/record'
+import { randomUUID } from 'node:crypto'
+import { Linger } from './linger.ts'
+import type { LaneWriter, Problem, SourceEvents } from './ports.ts'
+
+/** A batch is closed at this size, even while the one before it is being stored. */
+const fullBytes = 256 * 1024
+
+/** What a writer counts; plain integers that it adds to. */
+export interface WriterCounts {
+  /** Records stored in the lane. */
+  in: number
+  /** Records stored as dead letters instead. */
+  refused: number
+  /** Records added and not stored yet. */
+  pending: number
+}
+
+/** Which lane to write, for whom, and how much. */
+export interface WriterOptions extends AppenderOptions {
+  events: SourceEvents
+  /** How much may be unstored (R8). */
+  share: { records: number; bytes: number }
+  /** A larger record becomes a dead letter, as one larger than a quarter of the share does. */
+  maxRecordBytes?: number
+  counts: WriterCounts
+}
+
+/** Opens the lane (R4) and starts storing. Rejects as `openLane` does. */
+export async function openWriter(options: WriterOptions): Promise<Writer> {
+  return new Writer(options, await openLane(options))
+}
+
+/** A batch that is closed, and the dead letters that go before it. */
+interface Closed {
+  payload: Buffer | undefined
+  count: number
+  bytes: number
+  position: string
+  firstTime: number
+  letters: DeadLetter[]
+  lastOrdinal: number
+}
+
+/** A lane open for writing. */
+export class Writer implements LaneWriter {
+  readonly position: string | undefined
+  /** Rejects when nothing more can be stored: FencedError, AlarmError, PermissionError, or StoppedError. */
+  readonly ended: Promise<never>
+  readonly #options: WriterOptions
+  readonly #appender: LaneAppender
+  readonly #deadLetters: DeadLetters
+  readonly #id = randomUUID()
+  readonly #linger = new Linger()
+  readonly #builder = new BatchBuilder()
+  readonly #letterBuilder = new BatchBuilder()
+  readonly #maxRecordBytes: number
+  #letters: DeadLetter[] = []
+  #batchBytes = 0
+  #firstTime = 0
+  #timer: NodeJS.Timeout | undefined
+  /** The batch's linger has passed: it closes when the append before it has returned. */
+  #due = false
+  /** The batch is full: it closes at the end of this turn. */
+  #full = false
+  #storing = false
+  readonly #closed: Closed[] = []
+  #ordinal = 0
+  #storedOrdinal = 0
+  #unstoredBytes = 0
+  #hadRoom = true
+  #flushes: { ordinal: number; resolve: () => void }[] = []
+  #wake: () => void = () => {}
+
+  constructor(options: WriterOptions, appender: LaneAppender) {
+    this.#options = options
+    this.#appender = appender
+    this.#deadLetters = new DeadLetters(options, options.lane)
+    this.#maxRecordBytes = Math.min(options.maxRecordBytes ?? Number.POSITIVE_INFINITY, options.share.bytes / 4)
+    this.position = appender.previous
+    this.ended = this.#storeForEver()
+    // Also where nobody races it.
+    this.ended.catch(() => clearTimeout(this.#timer))
+  }
+
+  get room(): boolean {
+    const { records, bytes } = this.#options.share
+    this.#hadRoom = this.#ordinal - this.#storedOrdinal < records && this.#unstoredBytes < bytes
+    return this.#hadRoom
+  }
+
+  add(view: RecordView): number {
+    const size = view.keyEnd - view.keyStart + (view.valueEnd - view.valueStart) + (view.headersEnd - view.headersStart)
+    if (size > this.#maxRecordBytes) {
+      const most = Math.floor(this.#maxRecordBytes)
+      return this.refuse(view, { code: 'too_large', message: `A record of ${size} bytes; the lane takes ${most}.` })
+    }
+    const before = this.#builder.bytes
+    try {
+      this.#builder.add(view)
+    } catch (error) {
+      if (!(error instanceof BatchError)) throw error
+      return this.refuse({ ...view, timestamp: -1 }, { code: 'bad_record', message: error.message })
+    }
+    return this.#added(this.#builder.bytes - before)
+  }
+
+  refuse(view: RecordView, { code, message }: Problem): number {
+    this.#letterBuilder.add(view)
+    const payload = this.#letterBuilder.finish()
+    const { source } = this.#options
+    const id = `${this.#id}.${this.#ordinal + 1}`
+    this.#letters.push({
+      payload,
+      count: 1,
+      reason: code,
+      detail: message,
+      id,
+      ...(source === undefined ? {} : { source }),
+    })
+    return this.#added(payload.length)
+  }
+
+  async flush(): Promise<void> {
+    const ordinal = this.#ordinal
+    if (this.#storedOrdinal >= ordinal) return
+    this.#close()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#flushes.push({ ordinal, resolve })
+    await Promise.race([promise, this.ended])
+  }
+
+  #added(bytes: number): number {
+    this.#ordinal++
+    this.#batchBytes += bytes
+    this.#unstoredBytes += bytes
+    this.#options.counts.pending = this.#ordinal - this.#storedOrdinal
+    if (this.#batchBytes === bytes) this.#begin()
+    if (this.#batchBytes >= fullBytes && !this.#full) {
+      this.#full = true
+      queueMicrotask(() => this.#close())
+    }
+    return this.#ordinal
+  }
+
+  /** The batch has its first record. */
+  #begin(): void {
+    this.#firstTime = Date.now()
+    const linger = this.#linger.begin(performance.now())
+    if (linger === 0) queueMicrotask(() => this.#lingered())
+    else this.#timer = setTimeout(() => this.#lingered(), linger)
+  }
+
+  #lingered(): void {
+    this.#due = true
+    if (!this.#storing) this.#close()
+  }
+
+  /** Closes the batch, where there is one. */
+  #close(): void {
+    clearTimeout(this.#timer)
+    this.#due = false
+    this.#full = false
+    if (this.#batchBytes === 0) return
+    const count = this.#builder.count
+    this.#linger.closed(count, performance.now())
+    this.#closed.push({
+      payload: count === 0 ? undefined : this.#builder.finish(),
+      count,
+      bytes: this.#batchBytes,
+      position: this.#options.events.position(),
+      firstTime: this.#firstTime,
+      letters: this.#letters,
+      lastOrdinal: this.#ordinal,
+    })
+    this.#letters = []
+    this.#batchBytes = 0
+    this.#wake()
+  }
+
+  async #storeForEver(): Promise<never> {
+    const { signal } = this.#options
+    signal.addEventListener('abort', () => this.#wake(), { once: true })
+    while (!signal.aborted) {
+      this.#storing = true
+      if (this.#due) this.#close()
+      for (let closed = this.#closed.shift(); closed !== undefined; closed = this.#closed.shift()) {
+        await this.#store(closed)
+        if (this.#due && this.#closed.length === 0) this.#close()
+      }
+      this.#storing = false
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    throw new StoppedError('Stopped.')
+  }
+
+  async #store({ payload, count, bytes, position, firstTime, letters, lastOrdinal }: Closed): Promise<void> {
+    for (const letter of letters) await this.#deadLetters.store(letter)
+    if (payload !== undefined) await this.#appender.append({ payload, count, position, firstTime })
+    const { counts, events } = this.#options
+    counts.in += count
+    counts.refused += letters.length
+    this.#storedOrdinal = lastOrdinal
+    this.#unstoredBytes -= bytes
+    counts.pending = this.#ordinal - lastOrdinal
+    this.#flushes = this.#flushes.filter(({ ordinal, resolve }) => ordinal > lastOrdinal || resolve())
+    events.stored(lastOrdinal)
+    if (!this.#hadRoom && this.room) events.roomAgain()
+  }
+}
