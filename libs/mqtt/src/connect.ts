@@ -15,7 +15,7 @@ export interface ConnectOptions extends Endpoint {
   password?: string | undefined
   /** How long the broker keeps the session without a connection, in seconds; 4,294,967,295 is for ever. */
   sessionExpiry: number
-  /** How many PUBLISHes of QoS 1 and 2 the broker may send before it needs an acknowledgement: 1 to 65,535 (R8). */
+  /** How many PUBLISHes of QoS 1 and 2 may be unacknowledged: 1 to 65,535. What comes beyond is held (R8). */
   receiveMaximum: number
   /** Seconds, at least 1; the broker may lower it. */
   keepAlive: number

@@ -63,7 +63,7 @@ export class Framer implements Frame {
       const byte = bytes[at + size]!
       length |= (byte & 0x7f) << (7 * (size - 1))
       if (byte < 0x80) {
-        this.first = bytes[at]!
+        this.first = checkFlags(bytes[at]!)
         this.bytes = bytes
         this.packetStart = at
         this.start = at + size + 1
@@ -97,4 +97,15 @@ export class Framer implements Frame {
     this.#carried = end
     this.#at += count
   }
+}
+
+/**
+ * Only PUBLISH has flags of its own; elsewhere they are fixed (MQTT 5.0, 2.1.3). Looked at before the packet is whole,
+ * so that no time and memory go into waiting for the rest of what is not MQTT.
+ */
+function checkFlags(first: number): number {
+  const type = first >> 4
+  const fixed = type === 6 || type === 8 || type === 10 ? 2 : 0
+  if (type !== 3 && (first & 0xf) !== fixed) throw new ProtocolError(0x81, 'A packet with wrong flags.')
+  return first
 }

@@ -3,7 +3,9 @@
  * the next connection knows nothing of what was received here, so no acknowledgement can go out on the wrong one.
  *
  * 1. Acknowledgements leave in the order of receipt, a burst in one write, when `acknowledge` is told to (R1).
- * 2. A PUBLISH that `receive` does not take is held, with everything behind it; pings go on (R8).
+ * 2. A PUBLISH that `receive` does not take is held, with everything behind it; pings go on (R8). So is one beyond the
+ *    Receive Maximum, until there are acknowledgements: mosquitto 2.0 sends far more than it once some have come, so
+ *    to close the connection, as MQTT has it (3.3.4), would be to close it again and again.
  * 3. PUBREL is answered at once, whatever its identifier.
  */
 import type { Problem } from '@millrace/lane'
@@ -78,7 +80,9 @@ export class Session {
   /** Acknowledges everything up to the ordinal: it is stored (R1). Nothing happens once the connection has ended. */
   acknowledge(ordinal: number): void {
     const bytes = this.#unacknowledged.acknowledge(ordinal)
-    if (bytes !== undefined) this.#wire.send(bytes)
+    if (bytes === undefined) return
+    this.#wire.send(bytes)
+    this.#wire.resume()
   }
 
   /**
@@ -120,8 +124,7 @@ export class Session {
     const publish = this.#publish
     publish.read(frame)
     if (publish.qos === 0) return receive(publish) !== undefined
-    if (this.#unacknowledged.full) throw new ProtocolError(0x93, 'More PUBLISHes than the Receive Maximum.')
-    const ordinal = receive(publish)
+    const ordinal = this.#unacknowledged.full ? undefined : receive(publish)
     if (ordinal === undefined) return false
     this.#unacknowledged.add(ordinal, publish.packetId, publish.qos)
     return true
@@ -132,7 +135,7 @@ export class Session {
       case 'pingresp':
         break
       case 'pubrel':
-        this.#wire.send(this.#unacknowledged.release(packet.messageId ?? 0))
+        this.#wire.send(encodeControlPacket({ cmd: 'pubcomp', messageId: packet.messageId ?? 0, reasonCode: 0 }))
         break
       case 'suback':
       case 'unsuback':

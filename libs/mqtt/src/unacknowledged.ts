@@ -3,17 +3,18 @@
  * came. Acknowledgements leave in that order (MQTT 5.0, 4.6) and from here only, so one that is late for its
  * connection finds nothing to acknowledge on the next.
  */
+const puback = 0x40
+const pubrec = 0x50
+
 export class Unacknowledged {
   readonly #capacity: number
   readonly #ordinals: Float64Array
   readonly #packetIds: Uint16Array
   readonly #qos: Uint8Array
-  /** QoS 2: PUBREC is sent, PUBREL has not come; they count against Receive Maximum until PUBCOMP. */
-  readonly #unreleased = new Set<number>()
   #first = 0
   #length = 0
 
-  /** @param capacity the Receive Maximum */
+  /** @param capacity how many it keeps at most */
   constructor(capacity: number) {
     this.#capacity = capacity
     this.#ordinals = new Float64Array(capacity)
@@ -21,9 +22,8 @@ export class Unacknowledged {
     this.#qos = new Uint8Array(capacity)
   }
 
-  /** Whether the broker has used up its Receive Maximum. */
   get full(): boolean {
-    return this.#length + this.#unreleased.size >= this.#capacity
+    return this.#length === this.#capacity
   }
 
   /** Keeps a packet of QoS 1 or 2; not while `full`. Ordinals grow. */
@@ -42,9 +42,7 @@ export class Unacknowledged {
     const bytes = Buffer.allocUnsafe(4 * count)
     for (let at = 0; at < bytes.length; at += 4) {
       const packetId = this.#packetIds[this.#first]!
-      const exactlyOnce = this.#qos[this.#first] === 2
-      if (exactlyOnce) this.#unreleased.add(packetId)
-      bytes[at] = exactlyOnce ? 0x50 : 0x40
+      bytes[at] = this.#qos[this.#first] === 2 ? pubrec : puback
       bytes[at + 1] = 2
       bytes[at + 2] = packetId >> 8
       bytes[at + 3] = packetId & 0xff
@@ -52,11 +50,5 @@ export class Unacknowledged {
     }
     this.#length -= count
     return bytes
-  }
-
-  /** PUBREL has come: the PUBCOMP, also for an identifier that an earlier connection received. */
-  release(packetId: number): Buffer {
-    this.#unreleased.delete(packetId)
-    return Buffer.of(0x70, 2, packetId >> 8, packetId & 0xff)
   }
 }

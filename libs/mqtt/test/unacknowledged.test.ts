@@ -12,18 +12,6 @@ test('acknowledges up to an ordinal, in order of receipt, in one buffer', () => 
   expect(ring.acknowledge(9)).toEqual(Buffer.of(0x40, 2, 0, 6))
 })
 
-test('QoS 2 counts against the Receive Maximum until it is released', () => {
-  const ring = new Unacknowledged(1)
-  ring.add(1, 7, 2)
-  expect(ring.full).toBe(true)
-  ring.acknowledge(1)
-  expect(ring.full).toBe(true)
-  expect(ring.release(8)).toEqual(Buffer.of(0x70, 2, 0, 8))
-  expect(ring.full).toBe(true)
-  ring.release(7)
-  expect(ring.full).toBe(false)
-})
-
 test('behaves as a plain queue does', () => {
   const steps = fc.array(fc.oneof(fc.constant('add' as const), fc.nat(5)), { maxLength: 200 })
   fc.assert(
