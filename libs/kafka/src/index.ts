@@ -1,0 +1,8 @@
+export { Cluster, type ClusterSettings } from './cluster.ts'
+export type { NewTopic } from './create-topic.ts'
+export { KafkaError, type KafkaErrorCode, ProducerFencedError } from './errors.ts'
+export { Producer, type ProducerOptions } from './producer.ts'
+export type { Acks } from './round.ts'
+export { clusterSettings } from './settings.ts'
+export type { PartitionBy } from './topic.ts'
+export type { MissingTopic } from './topics.ts'

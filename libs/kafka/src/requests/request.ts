@@ -1,0 +1,29 @@
+import type { Reader, Writer } from '../wire.ts'
+
+/** One of Kafka's APIs, and the versions of it that are written and read here. */
+export interface Api {
+  name: string
+  key: number
+  least: number
+  most: number
+  /** From this version on, headers end with tagged fields. */
+  flexibleFrom?: number
+}
+
+/** The APIs that are ours. Kafka 2.5 and later have all of these versions; 4.x still has them. */
+export const apis = {
+  produce: { name: 'Produce', key: 0, least: 7, most: 8 },
+  fetch: { name: 'Fetch', key: 1, least: 11, most: 11 },
+  listOffsets: { name: 'ListOffsets', key: 2, least: 4, most: 5 },
+  metadata: { name: 'Metadata', key: 3, least: 7, most: 7 },
+  findCoordinator: { name: 'FindCoordinator', key: 10, least: 1, most: 2 },
+  apiVersions: { name: 'ApiVersions', key: 18, least: 0, most: 0 },
+  initProducerId: { name: 'InitProducerId', key: 22, least: 3, most: 4, flexibleFrom: 2 },
+} as const satisfies { [name: string]: Api }
+
+/** A request and how its answer is read. */
+export interface Request<Answer> {
+  api: Api
+  encode(to: Writer, version: number): void
+  decode(from: Reader, version: number): Answer
+}

@@ -1,0 +1,49 @@
+import { apis, type Request } from './request.ts'
+
+/** A producer id and its epoch: who writes. A higher epoch of the same id shuts the lower ones out. */
+export interface ProducerIdentity {
+  producerId: bigint
+  producerEpoch: number
+}
+
+const transactionCoordinator = 1
+/** Nothing is ever left open in a transaction; the broker asks for a time-out nevertheless. */
+const transactionTimeout = 60_000
+
+/** Asks which broker keeps a transactional id. */
+export function findCoordinator(transactionalId: string): Request<{ error: number; node: number }> {
+  return {
+    api: apis.findCoordinator,
+    encode(to) {
+      to.string(transactionalId).int8(transactionCoordinator)
+    },
+    decode(from) {
+      from.int32() // throttle
+      const error = from.int16()
+      from.nullableString() // the error in words
+      return { error, node: from.int32() }
+    },
+  }
+}
+
+/**
+ * Takes the producer id of a transactional id, with the next epoch. `current` is the identity held until now: the
+ * broker then refuses (47, 90) if somebody else has taken it meanwhile. Without it, whoever held it is shut out.
+ */
+export function initProducerId(
+  transactionalId: string,
+  current: ProducerIdentity | undefined,
+): Request<ProducerIdentity & { error: number }> {
+  return {
+    api: apis.initProducerId,
+    encode(to) {
+      to.compactString(transactionalId).int32(transactionTimeout)
+      to.int64(current?.producerId ?? -1n).int16(current?.producerEpoch ?? -1)
+      to.noTags()
+    },
+    decode(from) {
+      from.int32() // throttle
+      return { error: from.int16(), producerId: from.int64(), producerEpoch: from.int16() }
+    },
+  }
+}

@@ -1,0 +1,177 @@
+import { BatchBuilder, BatchReader, type Compression, type RecordView } from '@millrace/record'
+import { type Batch, BatchCutter } from './batch.ts'
+import { partitionOfKey, partitionOfLane } from './partitioner.ts'
+
+/** How records find their partition where none is named: by key as Kafka's clients do, or one for the whole lane. */
+export type PartitionBy = 'key' | 'lane'
+
+/** What a topic needs to know of its producer. */
+export interface TopicSettings {
+  lane: string
+  partitionBy: PartitionBy
+  compression: Compression
+  /** A batch is cut before it has more bytes; shrinks when a broker calls a batch too large. */
+  maxBatchBytes: number
+}
+
+/** What a record has in a batch beside its key, value and headers, at most. */
+const recordOverhead = 36
+const sequences = 2 ** 31
+
+/** One partition: what waits for it, in order, and how its sequence goes on. */
+export class Partition {
+  readonly topic: string
+  readonly id: number
+  /** The node that leads it; -1 where none does now. */
+  leader = -1
+  /** The sequence number of the next batch's first record. */
+  sequence = 0
+  /** Where the last batch that was confirmed begins. */
+  lastOffset: bigint | undefined
+  /** In the order of sending; only the first is ever under way. */
+  readonly batches: Batch[] = []
+  #cutter: BatchCutter | undefined
+
+  constructor(topic: string, id: number) {
+    this.topic = topic
+    this.id = id
+  }
+
+  /** Whether the record would go into the batch being built, and not begin another. */
+  fits(view: RecordView, maxBatchBytes: number): boolean {
+    return this.#cutter?.fits(sizeOf(view), maxBatchBytes) ?? true
+  }
+
+  /** Throws BatchError. */
+  add(view: RecordView, index: number, { compression, maxBatchBytes }: TopicSettings): void {
+    if (!this.fits(view, maxBatchBytes)) this.#cut()
+    this.#cutter ??= new BatchCutter(compression)
+    this.#cutter.add(view, index)
+  }
+
+  /** No more records in this delivery. */
+  close(): void {
+    this.#cut()
+    this.#cutter = undefined
+  }
+
+  /** The first batch is in the log, at that offset. */
+  confirm(offset: bigint | undefined): void {
+    const batch = this.batches.shift()
+    this.sequence = (this.sequence + (batch?.indexes.length ?? 0)) % sequences
+    if (offset !== undefined && offset >= 0n) this.lastOffset = offset
+  }
+
+  #cut(): void {
+    const batch = this.#cutter?.cut()
+    if (batch !== undefined) this.batches.push(batch)
+  }
+}
+
+function sizeOf(view: RecordView): number {
+  const { keyStart, keyEnd, valueStart, valueEnd, headersStart, headersEnd } = view
+  return recordOverhead + (keyEnd - keyStart) + (valueEnd - valueStart) + (headersEnd - headersStart)
+}
+
+/**
+ * One topic. Records that come before its partitions are known wait in a batch of their own, and are read from there
+ * once they are.
+ */
+export class Topic {
+  readonly name: string
+  /** By id; one that is gone stays, without a leader, as long as the topic is known. */
+  readonly partitions: Partition[] = []
+  /** When its metadata was read, by the monotonic clock; 0: it must be read (again). */
+  readAt = 0
+  readonly #settings: TopicSettings
+  /** How many partitions it has now. */
+  #count = 0
+  readonly #early = new BatchBuilder()
+  #earlyIndexes: number[] = []
+  #earlyPartitions: (number | undefined)[] = []
+  /** Where records without a key go, until that batch is full or delivered. */
+  #sticky: number
+
+  constructor(name: string, settings: TopicSettings) {
+    this.name = name
+    this.#settings = settings
+    this.#sticky = partitionOfLane(settings.lane, sequences)
+  }
+
+  /** Whether records wait for its partitions to be known. */
+  get hasEarly(): boolean {
+    return this.#earlyIndexes.length > 0
+  }
+
+  /** Adds a record; returns false where it names a partition that the topic does not have. Throws BatchError. */
+  add(view: RecordView, index: number, partition: number | undefined): boolean {
+    if (this.#count > 0) return this.#place(view, index, partition)
+    this.#early.add(view)
+    this.#earlyIndexes.push(index)
+    this.#earlyPartitions.push(partition)
+    return true
+  }
+
+  /** The topic has these leaders: places what waited. Returns the records that name a partition it does not have. */
+  learn(leaders: readonly number[]): number[] {
+    for (const [id, leader] of leaders.entries()) {
+      this.partitions[id] ??= new Partition(this.name, id)
+      this.partitions[id].leader = leader
+    }
+    for (const gone of this.partitions.slice(leaders.length)) gone.leader = -1
+    this.#count = leaders.length
+    this.readAt = performance.now()
+    if (!this.hasEarly || leaders.length === 0) return []
+    const [indexes, partitions] = [this.#earlyIndexes, this.#earlyPartitions]
+    const reader = new BatchReader({ maxBytes: 0 })
+    reader.open(this.#early.finish())
+    this.#forgetEarly()
+    const misplaced = indexes.filter((index, at) => reader.next() && !this.#place(reader.view, index, partitions[at]))
+    this.close()
+    return misplaced
+  }
+
+  /** No more records in this delivery; the next one's keyless records go elsewhere. */
+  close(): void {
+    for (const partition of this.partitions) partition.close()
+    this.#sticky++
+  }
+
+  /** Gives up all that waits for it, and says which records those are. */
+  abandon(): number[] {
+    const indexes = [...this.#earlyIndexes]
+    if (this.hasEarly) this.#early.reset()
+    this.#forgetEarly()
+    for (const { batches } of this.partitions) indexes.push(...batches.splice(0).flatMap(batch => batch.indexes))
+    return indexes
+  }
+
+  #forgetEarly(): void {
+    this.#earlyIndexes = []
+    this.#earlyPartitions = []
+  }
+
+  #place(view: RecordView, index: number, named: number | undefined): boolean {
+    const partition = this.partitions[named ?? this.#choose(view)]
+    if (partition === undefined || partition.id >= this.#count) return false
+    partition.add(view, index, this.#settings)
+    return true
+  }
+
+  #choose(view: RecordView): number {
+    const { lane, partitionBy, maxBatchBytes } = this.#settings
+    if (partitionBy === 'lane') return partitionOfLane(lane, this.#count)
+    if (view.keyStart >= 0) return partitionOfKey(view.keyIn, view.keyStart, view.keyEnd, this.#count)
+    if (this.partitions[this.#stickyPartition()]?.fits(view, maxBatchBytes) === false) this.#sticky++
+    return this.#stickyPartition()
+  }
+
+  /** The next partition that has a leader, from the sticky one on. */
+  #stickyPartition(): number {
+    for (let step = 0; step < this.#count; step++) {
+      const id = (this.#sticky + step) % this.#count
+      if (this.partitions[id]!.leader >= 0) return id
+    }
+    return this.#sticky % this.#count
+  }
+}
