@@ -26,13 +26,13 @@ export class ServerError extends Error {
  * Starts a program whose output is appended to a log file.
  * @param {string} command
  * @param {string[]} args
- * @param {{log: string, cwd?: string}} options
+ * @param {{log: string, cwd?: string, env?: NodeJS.ProcessEnv}} options `env` instead of our own environment
  * @returns {Child}
  */
-export function start(command, args, { log, cwd }) {
+export function start(command, args, { log, cwd, env = process.env }) {
   const output = openSync(log, 'a')
   const [program = command, ...rest] = [...untilWeDie, command, ...args]
-  const child = spawn(program, rest, { cwd, detached: true, stdio: ['ignore', output, output] })
+  const child = spawn(program, rest, { cwd, env, detached: true, stdio: ['ignore', output, output] })
   closeSync(output)
   // A process that stands still takes SIGTERM only once it goes on.
   const stop = () => child.kill('SIGTERM') && child.kill('SIGCONT')

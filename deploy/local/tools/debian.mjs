@@ -16,17 +16,25 @@ const servicePolicy = '/usr/sbin/policy-rc.d'
  */
 export async function installPackages(packages, say) {
   await exclusively(path.join(root, '.millrace', 'tools', 'apt.lock'), async () => {
-    const apt = (/** @type {string[]} */ ...args) =>
-      run('apt-get', ['-o', 'DPkg::Lock::Timeout=300', '-y', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
     say(`installing Debian's ${packages.join(', ')}`)
-    await withoutServices(async () => {
-      const install = () => apt('install', '--no-install-recommends', ...packages)
-      await install().catch(async () => {
+    await withoutServices(() =>
+      install(packages).catch(async () => {
         await apt('update')
-        await install()
-      })
-    })
+        await install(packages)
+      }),
+    )
   })
+}
+
+/** @param {string[]} packages */
+async function install(packages) {
+  await apt('install', '--no-install-recommends', ...packages)
+}
+
+/** @param {string[]} args */
+async function apt(...args) {
+  const options = ['-y', '-o', 'DPkg::Lock::Timeout=300']
+  await run('apt-get', [...options, ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
 }
 
 /** @param {() => Promise<void>} install */

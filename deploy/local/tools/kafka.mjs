@@ -1,9 +1,8 @@
 /** Kafka, broker and command line tools: its jars from Maven. Needs Java 17. */
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { atLeast, run, versionOf } from './command.mjs'
+import { atLeast, environment, run, versionOf } from './command.mjs'
 import { installPackages } from './debian.mjs'
-import { environment } from './command.mjs'
 import { installOnce, toolFolder } from './folders.mjs'
 
 const version = '4.1.1'
@@ -43,17 +42,26 @@ export async function ensureKafka(say) {
 
 /** @param {import('./folders.mjs').Say} say */
 async function ensureJava(say) {
-  const java = () => versionOf('java', ['-version'])
-  if ((await java()) === undefined) await installPackages(['openjdk-17-jre-headless'], say).catch(() => undefined)
-  const found = await java()
-  if (found === undefined || !atLeast(found, '17')) throw new Error('Kafka: install Java 17 or newer')
+  const java = await ensurePackage({ command: 'java', args: ['-version'], name: 'openjdk-17-jre-headless' }, say)
+  if (java === undefined || !atLeast(java, '17')) throw new Error('Kafka: install Java 17 or newer')
 }
 
 /** @param {import('./folders.mjs').Say} say */
 async function ensureMaven(say) {
-  const maven = () => versionOf('mvn', ['--version'])
-  if ((await maven()) === undefined) await installPackages(['maven'], say).catch(() => undefined)
-  if ((await maven()) === undefined) throw new Error('Kafka: install Maven 3.8 or newer, which fetches it')
+  const maven = await ensurePackage({ command: 'mvn', args: ['--version'], name: 'maven' }, say)
+  if (maven === undefined) throw new Error('Kafka: install Maven 3.8 or newer, which fetches it')
+}
+
+/**
+ * The version of a program; where it is missing, and this is Debian, its package is installed first.
+ * @param {{command: string, args: string[], name: string}} wanted
+ * @param {import('./folders.mjs').Say} say
+ */
+async function ensurePackage({ command, args, name }, say) {
+  const version = await versionOf(command, args)
+  if (version !== undefined) return version
+  await installPackages([name], say).catch(() => undefined)
+  return versionOf(command, args)
 }
 
 /**

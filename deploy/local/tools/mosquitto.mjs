@@ -1,7 +1,6 @@
 /** mosquitto: the one on the machine, else Debian's. */
-import { CommandError, versionOf } from './command.mjs'
+import { atLeast, CommandError, versionOf } from './command.mjs'
 import { installPackages } from './debian.mjs'
-import { atLeast } from './command.mjs'
 
 const minimum = '2.0'
 

@@ -28,6 +28,6 @@ const installers = {
  * @throws {Error} a tool can't be had; the message says what to install
  */
 export async function ensureTools(names, say = line => process.stderr.write(`${line}\n`)) {
-  const found = await Promise.all(names.map(async name => /** @type {const} */ ([name, await installers[name](say)])))
-  return /** @type {Record<Name, Tool>} */ (Object.fromEntries(found))
+  const found = await Promise.all(names.map(async name => ({ [name]: await installers[name](say) })))
+  return Object.assign({}, ...found)
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { run } from '../../../deploy/local/index.mjs'
+import { run } from '@millrace/local'
 
 /** A certificate and its key: the names of two PEM files. */
 export interface KeyPair {

@@ -1,5 +1,5 @@
 /** Real servers that a test may hurt, a network that fails, and checks of what is left and what was lost. */
-export { freePort } from '../../../deploy/local/index.mjs'
+export { freePort } from '@millrace/local'
 export { type Certificates, certificates, type KeyPair } from './certificates.ts'
 export { eventually, NeverHappened } from './eventually.ts'
 export { Kafka, type KafkaOptions, startKafka } from './kafka.ts'

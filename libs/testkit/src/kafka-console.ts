@@ -1,7 +1,7 @@
 /** Kafka's own console consumer and producer: programs that know nothing of ours. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { javaArguments } from '../../../deploy/local/index.mjs'
+import { javaArguments } from '@millrace/local'
 
 /** A record as the console consumer prints it: text, with headers as `name:value,name:value` or `NO_HEADERS`. */
 export interface ConsoleRecord {
@@ -27,13 +27,14 @@ export async function consume(
   jars: string,
   { brokers, topic, count }: { brokers: string[]; topic: string; count: number },
 ): Promise<ConsoleRecord[]> {
-  const shown = ['timestamp', 'partition', 'offset', 'headers', 'key']
-  const printed = await java(jars, '', [
-    'org.apache.kafka.tools.consumer.ConsoleConsumer',
-    ...['--bootstrap-server', brokers.join(), '--topic', topic, '--from-beginning'],
-    ...['--max-messages', String(count), '--timeout-ms', '20000'],
-    ...shown.flatMap(what => ['--property', `print.${what}=true`]),
-  ])
+  const printed = await java(
+    jars,
+    '',
+    `org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server ${brokers.join()} --topic ${topic}
+     --from-beginning --max-messages ${count} --timeout-ms 20000
+     --property print.timestamp=true --property print.partition=true --property print.offset=true
+     --property print.headers=true --property print.key=true`,
+  )
   return printed
     .split('\n')
     .filter(line => line !== '')
@@ -43,15 +44,18 @@ export async function consume(
 /** `CreateTime:1 <tab> Partition:0 <tab> Offset:2 <tab> a:b <tab> key <tab> value`; only the value may hold a tab. */
 function parse(line: string): ConsoleRecord {
   const [timestamp = '', partition = '', offset = '', headers = '', key = '', ...value] = line.split('\t')
-  const after = (field: string) => field.slice(field.indexOf(':') + 1)
   return {
-    timestamp: after(timestamp),
-    partition: Number(after(partition)),
-    offset: Number(after(offset)),
+    timestamp: afterColon(timestamp),
+    partition: Number(afterColon(partition)),
+    offset: Number(afterColon(offset)),
     headers,
     key,
     value: value.join('\t'),
   }
+}
+
+function afterColon(field: string): string {
+  return field.slice(field.indexOf(':') + 1)
 }
 
 /** Writes lines to a topic; `compression` is one of Kafka's names, such as `zstd`. */
@@ -61,19 +65,20 @@ export async function produce(
   lines: readonly Line[],
 ): Promise<void> {
   const input = lines.map(({ headers, key, value }) => `${headers}\t${key}\t${value}\n`).join('')
-  await java(jars, input, [
-    'org.apache.kafka.tools.ConsoleProducer',
-    ...['--bootstrap-server', brokers.join(), '--topic', topic, '--compression-codec', compression],
-    ...['--property', 'parse.key=true', '--property', 'parse.headers=true'],
-  ])
+  await java(
+    jars,
+    input,
+    `org.apache.kafka.tools.ConsoleProducer --bootstrap-server ${brokers.join()} --topic ${topic}
+     --compression-codec ${compression} --property parse.key=true --property parse.headers=true`,
+  )
 }
 
-/** Runs one of Kafka's programs to its end, and gives what it printed. */
-async function java(jars: string, input: string, main: string[]): Promise<string> {
-  const child = spawn('java', javaArguments(jars, ['-Xmx256m', '-XX:TieredStopAtLevel=1'], main))
+/** Runs one of Kafka's programs, `main` with its arguments, to its end, and gives what it printed. */
+async function java(jars: string, input: string, main: string): Promise<string> {
+  const child = spawn('java', javaArguments(jars, ['-Xmx256m', '-XX:TieredStopAtLevel=1'], main.split(/\s+/)))
   child.stdin.end(input)
   const closed = new Promise<number | null>(resolve => child.once('close', resolve))
   const [printed, problems, code] = await Promise.all([text(child.stdout), text(child.stderr), closed])
-  if (code !== 0) throw new Error(`${main[0]} ended with ${code}: ${problems}`)
+  if (code !== 0) throw new Error(`ended with ${code}: ${main}\n${problems}`)
   return printed
 }

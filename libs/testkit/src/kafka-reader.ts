@@ -6,7 +6,10 @@
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
-import { CompressionCodecs, CompressionTypes, type IHeaders } from 'kafkajs'
+import kafkajs, { type IHeaders } from 'kafkajs'
+
+// Node does not see these two among the names that kafkajs exports, as vitest does.
+const { CompressionCodecs, CompressionTypes } = kafkajs
 
 /** A record as a reader of committed records sees it. */
 export interface KafkaRecord {
@@ -77,8 +80,10 @@ async function readSome(
   return next
 }
 
+/** Takes a line of kafkajs' log, and forgets it. */
+const silent = (): void => {}
+
 function openCluster(brokers: string[]): Cluster {
-  const silent = (): void => {}
   const logger = { info: silent, error: silent, warn: silent, debug: silent, namespace: () => logger }
   const options = { connectionTimeout: 1_000, requestTimeout: 30_000, enforceRequestTimeout: true }
   return new Cluster({ brokers, logger, offsets: new Map(), socketFactory: socketFactory(), ...options })

@@ -1,5 +1,5 @@
 import { type Admin, Kafka as KafkaClient, logLevel } from 'kafkajs'
-import { ensureTools, freePort, startKafka as launchKafka } from '../../../deploy/local/index.mjs'
+import { ensureTools, freePort, startKafka as launchKafka } from '@millrace/local'
 import { type ConsoleRecord, consume, type Line, produce } from './kafka-console.ts'
 import { type KafkaRecord, readTopic } from './kafka-reader.ts'
 import { Proxy } from './proxy.ts'

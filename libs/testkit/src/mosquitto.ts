@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { ensureTools, freePort, run, startMosquitto as launchMosquitto } from '../../../deploy/local/index.mjs'
+import { ensureTools, freePort, run, startMosquitto as launchMosquitto } from '@millrace/local'
 import { type Certificates, certificates } from './certificates.ts'
 import { type Launched, launchIn, Server } from './server.ts'
 

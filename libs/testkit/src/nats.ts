@@ -1,4 +1,4 @@
-import { ensureTools, freePort, startNats as launchNats } from '../../../deploy/local/index.mjs'
+import { ensureTools, freePort, startNats as launchNats } from '@millrace/local'
 import { type Launched, launchIn, Server } from './server.ts'
 
 /** How a test wants its nats-server. Texts are parts of nats-server's own configuration file. */

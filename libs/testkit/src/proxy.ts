@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server as Listener, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../../../deploy/local/index.mjs'
+import { freePort } from '@millrace/local'
 
 /** Says of bytes that the server sent whether they pass, or are lost together with their connection. */
 export type OnAnswer = (bytes: Buffer) => 'pass' | 'cut'
