@@ -1,0 +1,90 @@
+/**
+ * `npm run bench`: MQTT to Kafka on real servers, from a fast source and through mosquitto, at full rate, at half of
+ * it, and at 2,000 records a second; with `--peer bento`, Bento beside it, turn by turn. Prints a table; `--json FILE`
+ * writes all that was measured.
+ */
+import { writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { bentoOneHop, bentoTwoHops, requireBento } from './bento.ts'
+import { Child } from './child.ts'
+import { millrace } from './millrace.ts'
+import { openPlace, type Place } from './place.ts'
+import { header, type Measured, row } from './report.ts'
+import { run, type Scenario, startLoad, topicFilter } from './run.ts'
+import type { System } from './system.ts'
+
+const LOW_RATE = 2_000
+const PUBLISHERS = 4
+
+/** A multiple of the publishers, so that each has the same share. */
+const whole = (records: number) => Math.ceil(records / PUBLISHERS) * PUBLISHERS
+
+const { values: options } = parseArgs({
+  options: {
+    peer: { type: 'string' },
+    json: { type: 'string' },
+    source: { type: 'string', multiple: true },
+    seconds: { type: 'string', default: '20' },
+    turns: { type: 'string', default: '1' },
+    'only-full': { type: 'boolean', default: false },
+  },
+})
+if (options.peer !== undefined && options.peer !== 'bento')
+  throw new Error(`--peer ${options.peer}: only bento is known`)
+if (options.peer === 'bento') requireBento()
+const seconds = Number(options.seconds)
+const systems: System[] = options.peer === 'bento' ? [millrace, bentoOneHop, bentoTwoHops] : [millrace]
+const sources = (options.source ?? ['fast', 'mosquitto']) as Scenario['source'][]
+
+/** What each system is expected to manage at most; how long a full-rate run takes follows from it. */
+const expected: Record<Scenario['source'], Record<string, number>> = {
+  fast: { [millrace.name]: 150_000, [bentoOneHop.name]: 17_000, [bentoTwoHops.name]: 7_000 },
+  mosquitto: { [millrace.name]: 45_000, [bentoOneHop.name]: 16_000, [bentoTwoHops.name]: 8_000 },
+}
+
+async function bareSubscriber(place: Place): Promise<number> {
+  const records = whole((expected.mosquitto[millrace.name] ?? 0) * seconds)
+  await using load = await startLoad(place, { source: 'mosquitto', rate: 0, records })
+  const orders = { url: place.mosquitto.url, topics: [topicFilter], total: records }
+  await using subscriber = new Child('./mqttjs-subscriber.ts', orders)
+  await subscriber.said('ready')
+  load.go()
+  const { seconds: took } = (await subscriber.said('done')) as { seconds: number }
+  return records / took
+}
+
+/** One system from one source: full rate, then half of what it reached, then the low rate. */
+async function measure(place: Place, system: System, source: Scenario['source']): Promise<Measured[]> {
+  const full = await run(place, system, {
+    source,
+    rate: 0,
+    records: whole((expected[source][system.name] ?? 0) * seconds),
+  })
+  if (source === 'mosquitto') full.bareSubscriber = await bareSubscriber(place)
+  print(full)
+  if (options['only-full']) return [full]
+  const measured = [full]
+  for (const rate of [Math.round(full.recordsPerSecond / 2), LOW_RATE]) {
+    const slower = await run(place, system, { source, rate, records: whole(rate * seconds) })
+    print(slower)
+    measured.push(slower)
+  }
+  return measured
+}
+
+function print(measured: Measured): void {
+  process.stdout.write(`${row(measured)}\n`)
+}
+
+const measured: Measured[] = []
+await using place = await openPlace()
+process.stdout.write(
+  `${cpus().length} cores (${cpus()[0]?.model}), Node ${process.versions.node}, 200-byte payloads\n\n${header}\n`,
+)
+for (let turn = 0; turn < Number(options.turns); turn += 1) {
+  for (const source of sources) {
+    for (const system of systems) measured.push(...(await measure(place, system, source)))
+  }
+}
+if (options.json !== undefined) await writeFile(options.json, JSON.stringify(measured, undefined, 2))
