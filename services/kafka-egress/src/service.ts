@@ -1,0 +1,54 @@
+/** lane -> Kafka: one sink actor a lane, each with a producer of its own. */
+import { backoff, delay } from '@millrace/actor'
+import type { ActorAssignment } from '@millrace/bus'
+import type { ActorContext, PlacedService } from '@millrace/host'
+import { KafkaError } from '@millrace/kafka'
+import { deliver } from '@millrace/lane'
+import { compileExpression } from '@millrace/routes'
+import { KafkaSink } from './sink.ts'
+
+/** How many bytes of waiting batches become one delivery, however many partitions they go to. */
+const deliveryBytes = 2 * 2 ** 20
+
+export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }
+
+async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {
+  const { bus, route, signal, draining, state, counts } = context
+  const sink = await openSink(actor, context)
+  if (sink === undefined) return
+  await deliver({
+    bus,
+    lane: { service: 'mqtt-ingress', route: actor.route, lane: actor.lane },
+    sinkService: service.name,
+    uid: actor.uid,
+    epoch: actor.epoch,
+    sink,
+    ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
+    merge: { records: route.sink.batch.maxRecords, bytes: deliveryBytes },
+    mayWrite: () => mayWrite(context),
+    signal,
+    draining,
+    state,
+    counts,
+  })
+}
+
+/** Holds the lane until the cluster lets us in; undefined where this actor is over before. */
+async function openSink(actor: ActorAssignment, context: ActorContext): Promise<KafkaSink | undefined> {
+  const over = AbortSignal.any([context.signal, context.draining])
+  for (const wait = backoff(); !over.aborted; await delay(wait.next(), over)) {
+    if (!(await mayWrite(context))) return undefined
+    try {
+      return await KafkaSink.open(actor, context, () => mayWrite(context))
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      context.state('holding', { code: error.code, message: error.message })
+    }
+  }
+  return undefined
+}
+
+/** R11 */
+async function mayWrite(context: ActorContext): Promise<boolean> {
+  return context.fresh() || (await context.allowed())
+}
