@@ -27,16 +27,12 @@ export function tell<T>(checked: Checked<T>, message: string, detail: IssueDetai
   checked.issues.push({ code: 'custom', input: checked.value, message, params, path: path ?? [], continue: true })
 }
 
-/** A map of exactly these fields. The message about unknown ones is the list of the known: see `unknownField`. */
+/** A map of exactly these fields. The message about unknown ones is the list of the known: see `findingsOf`. */
 export function fields<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape).join(', ')
   const { error } = expected('a map of fields')
   return z.strictObject(shape, { error: issue => (issue.code === 'unrecognized_keys' ? known : error(issue)) })
 }
-
-/** What to say of one unknown field, where `known` is the message that `fields` gave. */
-export const unknownField = (name: string, known: string): string =>
-  `unknown field; known here: ${known}${meant(name, known.split(', '))}`
 
 /** A map that holds exactly one of these fields. */
 export function exactlyOne<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {

@@ -1,6 +1,6 @@
 /** What a check found in one document, by the path of its field; a place in a file is added by who knows the file. */
 import type { z } from 'zod'
-import { unknownField } from './fields.ts'
+import { nearest } from './nearest.ts'
 
 /** One finding. */
 export interface Finding {
@@ -13,15 +13,44 @@ export interface Finding {
   at?: 'key' | number | undefined
 }
 
-/** What a schema found, told in full: one finding for each unknown field. */
+/**
+ * What a schema found, told in full: one finding for each unknown field. What only follows from a misspelt name (the
+ * field that was meant is missing) is not told as well.
+ */
 export function findingsOf(error: z.ZodError): Finding[] {
-  return error.issues.flatMap(issue => {
-    if (issue.code !== 'unrecognized_keys') return [findingOf(issue)]
-    return issue.keys.map(key =>
-      errorAt([...issue.path, key], 'unknown_field', unknownField(key, issue.message), 'key'),
-    )
+  const unknown = error.issues.flatMap(issue => (issue.code === 'unrecognized_keys' ? unknownFields(issue) : []))
+  const meant = new Set(unknown.map(field => field.meant))
+  const others = error.issues
+    .filter(issue => issue.code !== 'unrecognized_keys')
+    .map(findingOf)
+    .filter(({ path, code, message }) => {
+      if (code === 'exactly_one') return !unknown.some(field => keyOf(field.finding.path.slice(0, -1)) === keyOf(path))
+      return !(meant.has(keyOf(path)) && message.startsWith('missing'))
+    })
+  return [...unknown.map(field => field.finding), ...others]
+}
+
+interface UnknownField {
+  finding: Finding
+  /** The path of the field that was meant, as a key. */
+  meant: string | undefined
+}
+
+/** The message of such an issue is the list of the known fields: see `fields`. */
+function unknownFields({
+  keys,
+  path,
+  message: known,
+}: z.core.$ZodIssueUnrecognizedKeys & { message: string }): UnknownField[] {
+  return keys.map(key => {
+    const near = nearest(key, known.split(', '))
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`
+    const finding = errorAt([...path, key], 'unknown_field', `unknown field; known here: ${known}${hint}`, 'key')
+    return { finding, meant: near && keyOf([...path, near]) }
   })
 }
+
+const keyOf = (path: readonly PropertyKey[]): string => path.map(String).join('\0')
 
 /** An error at a field. */
 export function errorAt(path: readonly PropertyKey[], code: string, message: string, at?: 'key' | number): Finding {

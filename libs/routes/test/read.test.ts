@@ -46,6 +46,20 @@ describe('fields', () => {
     ])
   })
 
+  test('a misspelt field is told once, and not again as missing', () => {
+    const text = together(
+      route().replace('connection: plant', 'conection: plant').replace('kind: Route', 'knid: Route'),
+    )
+    expect(problemsOf(text).map(problem => problem.replace(/; known here: [^;]*/, ''))).toEqual([
+      'f:2:1: knid: unknown field; did you mean "kind"?',
+    ])
+    expect(
+      ofRoute()
+        .concat(problemsOf(text.replace('knid', 'kind')))
+        .map(withoutPlace),
+    ).toEqual([expect.stringMatching(/^spec.source.conection: unknown field.*did you mean "connection"\?$/)])
+  })
+
   test('a duplicate key is refused where it stands again', () => {
     expect(ofRoute({ rest: '  headers: none\n  headers: lossless\n' })).toEqual(['f:8:3: this key stands here twice'])
   })

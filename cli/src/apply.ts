@@ -1,0 +1,51 @@
+/** `millrace lint` and `millrace apply`. */
+import { diff, storedConnection, storedRoute } from '@millrace/routes'
+import { describeChanges } from './changes.ts'
+import { refuseBeforehand, takeDocuments } from './documents.ts'
+import { readFiles } from './files.ts'
+import { askLeader, readRoutes, withBus } from './installation.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Options of commands that show something. */
+export interface Output {
+  output?: 'json' | undefined
+}
+
+/** Checks documents without an installation. */
+export async function lint({ file, output }: { file: string[] } & Output, terminal: Terminal): Promise<void> {
+  const { connections, routes, problems } = takeDocuments(await readFiles(file, terminal), terminal)
+  if (output === 'json') return terminal.out(JSON.stringify({ connections, routes, problems }, null, 2))
+  terminal.out(`valid: ${counted(connections, 'connection')}, ${counted(routes, 'route')}`)
+}
+
+/** Adds documents to what applies, or replaces what has their names; what they do not name stays as it is. */
+export async function apply(
+  { file, dryRun, output }: { file: string[]; dryRun?: true } & Output,
+  terminal: Terminal,
+): Promise<void> {
+  const files = await readFiles(file, terminal)
+  refuseBeforehand(files, terminal)
+  await withBus(terminal, async bus => {
+    const before = await readRoutes(bus)
+    const { connections, routes } = takeDocuments(files, terminal, [...before.connections.values()])
+    const after = {
+      connections: new Map([...before.connections, ...connections.map(one => [one.name, one] as const)]),
+      routes: new Map([...before.routes, ...routes.map(one => [one.name, one] as const)]),
+    }
+    const changes = diff(before, after).filter(({ change }) => change !== 'unchanged')
+    if (output === undefined) for (const line of describeChanges(changes)) terminal.out(line)
+    if (changes.length === 0 && output === undefined) return terminal.out('nothing changes')
+    const request = {
+      op: 'apply',
+      connections: Object.fromEntries(connections.map(one => [one.name, storedConnection(one)])),
+      routes: Object.fromEntries(routes.map(one => [one.name, storedRoute(one)])),
+      ...(dryRun ? { dryRun } : {}),
+    }
+    const { revision } = await askLeader(bus, request, terminal.signal)
+    if (output === 'json') return terminal.out(JSON.stringify({ revision, dryRun: dryRun ?? false, changes }, null, 2))
+    terminal.out(dryRun ? 'valid; nothing was changed' : `applied, revision ${String(revision)}`)
+  })
+}
+
+const counted = (list: readonly unknown[], noun: string): string =>
+  `${list.length} ${noun}${list.length === 1 ? '' : 's'}`

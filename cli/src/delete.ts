@@ -1,0 +1,49 @@
+/** `millrace delete`: nothing that was acknowledged is lost, unless the user says so twice. */
+import type { Bus } from '@millrace/bus'
+import { z } from 'zod'
+import type { Output } from './apply.ts'
+import { CommandError } from './errors.ts'
+import type { KindName } from './get.ts'
+import { askLeader, withBus } from './installation.ts'
+import type { Terminal } from './terminal.ts'
+
+const deleted = z.object({
+  deleted: z.array(z.object({ kind: z.enum(['Connection', 'Route']), name: z.string(), pending: z.number() })),
+})
+
+interface DeleteOptions extends Output {
+  discard?: true
+  yes?: true
+}
+
+/** Deletes routes or connections by name. With `--discard`, what is stored is thrown away instead of delivered. */
+export async function remove(
+  kind: KindName,
+  names: string[],
+  options: DeleteOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { discard, yes, output } = options
+  const named = kind === 'route' ? { routes: names } : { routes: [], connections: names }
+  const request = { op: 'delete', ...named, ...(discard ? { discard } : {}) }
+  const ask = async (bus: Bus, more: object) =>
+    deleted.parse(await askLeader(bus, { ...request, ...more }, terminal.signal)).deleted
+  await withBus(terminal, async bus => {
+    if (discard && !yes) {
+      for (const { name, pending } of await ask(bus, { dryRun: true })) {
+        terminal.err(`route ${name}: ${pending} records that are stored and not delivered would be lost`)
+      }
+      throw new CommandError('invalid', 'nothing was deleted; add --yes to throw them away')
+    }
+    const gone = await ask(bus, {})
+    if (output === 'json') return terminal.out(JSON.stringify({ deleted: gone, discarded: discard ?? false }, null, 2))
+    for (const one of gone) terminal.out(sentence(one, discard))
+  })
+}
+
+function sentence({ kind, name, pending }: { kind: string; name: string; pending: number }, discard?: true): string {
+  const what = `${kind.toLowerCase()} ${name}`
+  if (kind === 'Connection') return `${what}: deleted`
+  if (discard) return `${what}: deleted; ${pending} records were thrown away`
+  return `${what}: its sources stop; ${pending} records that are stored are delivered, then it is gone`
+}

@@ -1,0 +1,32 @@
+/** Documents as a command takes them: read, told of, refused. */
+import { type Connection, type Documents, formatProblem, readDocuments, type SourceFile } from '@millrace/routes'
+import { CommandError } from './errors.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Reads documents and tells every problem; throws where one is an error, or where there are no documents. */
+export function takeDocuments(
+  files: readonly SourceFile[],
+  terminal: Terminal,
+  known?: readonly Connection[],
+): Documents {
+  const documents = readDocuments(files, known)
+  for (const problem of documents.problems) terminal.err(formatProblem(problem))
+  refuseErrors(documents)
+  if (documents.connections.length + documents.routes.length === 0) {
+    throw new CommandError('invalid', `there are no documents in ${files.map(({ file }) => file).join(', ')}`)
+  }
+  return documents
+}
+
+/** Throws where a document has an error, having told them, unless all that is missing may be at the installation. */
+export function refuseBeforehand(files: readonly SourceFile[], terminal: Terminal): void {
+  const { problems } = readDocuments(files)
+  if (problems.some(({ severity, code }) => severity === 'error' && code !== 'missing_connection'))
+    takeDocuments(files, terminal)
+}
+
+function refuseErrors({ problems }: Documents): void {
+  const errors = problems.filter(({ severity }) => severity === 'error').length
+  if (errors === 0) return
+  throw new CommandError('invalid', `${errors} ${errors === 1 ? 'problem' : 'problems'}; nothing was changed`)
+}

@@ -1,0 +1,60 @@
+/** `millrace drain`: an instance gives its lanes away before it is stopped. */
+import { setTimeout as wait } from 'node:timers/promises'
+import {
+  askControl,
+  Bucket,
+  type Bus,
+  type InstanceDocument,
+  instanceDocument,
+  type ServiceName,
+  serviceNames,
+} from '@millrace/bus'
+import { CommandError } from './errors.ts'
+import { accepted, withBus } from './installation.ts'
+import { shownKey } from './status-report.ts'
+import type { Terminal } from './terminal.ts'
+
+/** A drain takes 10 s at most (R13), and the coordinator some more to place the lanes. */
+const patience = 30_000
+
+/** Asks an instance to drain and returns when it runs nothing any more. */
+export async function drain(name: string, terminal: Terminal): Promise<void> {
+  const { service, instance } = parse(name)
+  await withBus(terminal, async bus => {
+    const known = await readInstances(bus)
+    if (!known.has(name))
+      throw new CommandError(
+        'failed',
+        `there is no instance ${name}; there are ${[...known.keys()].join(', ') || 'none'}`,
+      )
+    accepted(await askControl(bus, { service, instance }, { op: 'drain' }))
+    terminal.err(`${name} drains`)
+    const until = performance.now() + patience
+    for (;;) {
+      const left = (await readInstances(bus)).get(name)?.actors.filter(({ state }) => state !== 'stopped') ?? []
+      if (left.length === 0) return terminal.out(`${name} runs nothing any more; it may be stopped`)
+      if (performance.now() > until) {
+        throw new CommandError(
+          'failed',
+          `${name} still runs ${left.map(({ id }) => id).join(', ')}; see millrace status`,
+        )
+      }
+      await wait(250, undefined, { signal: terminal.signal })
+    }
+  })
+}
+
+function parse(name: string): { service: ServiceName; instance: string } {
+  const dot = name.indexOf('.')
+  const service = serviceNames.find(known => known === name.slice(0, dot))
+  if (service !== undefined && dot < name.length - 1) return { service, instance: name.slice(dot + 1) }
+  throw new CommandError(
+    'invalid',
+    `expected <service>.<instance>, such as kafka-egress.1; services: ${serviceNames.join(', ')}`,
+  )
+}
+
+async function readInstances(bus: Bus): Promise<ReadonlyMap<string, InstanceDocument>> {
+  const entries = await new Bucket(bus, 'mr_instances', instanceDocument).list()
+  return new Map([...entries].map(([key, { value }]) => [shownKey(key), value]))
+}

@@ -1,0 +1,43 @@
+/** `millrace get`: the documents that apply, as they could be applied again. */
+import { connectionDocument, routeDocument } from '@millrace/routes'
+import { stringify } from 'yaml'
+import type { Output } from './apply.ts'
+import { CommandError } from './errors.ts'
+import { readRoutes, withBus } from './installation.ts'
+import type { Terminal } from './terminal.ts'
+
+/** The kinds of documents, as a command names them. */
+export const kindNames = ['connection', 'route'] as const
+export type KindName = (typeof kindNames)[number]
+
+/** Prints all documents, those of a kind, or one. */
+export async function get(
+  kind: KindName | undefined,
+  name: string | undefined,
+  { output }: Output,
+  terminal: Terminal,
+): Promise<void> {
+  const { connections, routes, document, problems } = await withBus(terminal, readRoutes)
+  const documents = [
+    ...[...connections.values()].map(one => ({
+      kind: 'connection',
+      name: one.name,
+      document: connectionDocument(one),
+    })),
+    ...[...routes.values()]
+      .filter(one => document.routes[one.name]?.deleting !== true)
+      .map(one => ({ kind: 'route', name: one.name, document: routeDocument(one) })),
+  ]
+  for (const { message } of problems) terminal.err(`warning: kept, and not valid for this version: ${message}`)
+  const asked = documents.filter(one => (kind ?? one.kind) === one.kind && (name ?? one.name) === one.name)
+  if (name !== undefined && asked.length === 0) throw new CommandError('failed', `there is no ${kind} ${name}`)
+  if (output === 'json')
+    return terminal.out(
+      JSON.stringify(
+        asked.map(one => one.document),
+        null,
+        2,
+      ),
+    )
+  terminal.out(asked.map(one => stringify(one.document).trimEnd()).join('\n---\n'))
+}
