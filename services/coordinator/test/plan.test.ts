@@ -1,0 +1,89 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { compare } from '../src/balance.ts'
+import { type WantedActor, wantedActors } from '../src/wanted.ts'
+import { apply, changes, happenings, keys } from './events.ts'
+import { World } from './world.ts'
+
+describe('plan', () => {
+  test('whatever happens, and however late it is seen: one owner an actor, epochs grow, terms never go back', () => {
+    expect.hasAssertions()
+    fc.assert(
+      fc.property(happenings, events => {
+        const world = new World()
+        for (const key of keys) world.start(key)
+        apply(world, { is: 'route', name: 'a', lanes: 3, version: 0 })
+        world.settle()
+        for (const event of events) {
+          apply(world, event)
+          world.checkOwners()
+        }
+        world.settle()
+        expectSettled(world)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  test('after each change all is placed, balanced, and no more has moved than balance needs', () => {
+    expect.hasAssertions()
+    fc.assert(
+      fc.property(fc.array(changes, { maxLength: 12 }), events => {
+        const world = new World()
+        for (const key of keys) world.start(key)
+        world.settle()
+        for (const event of events) {
+          const before = placements(world)
+          apply(world, event)
+          world.settle()
+          expectSettled(world)
+          expectFewMoves(world, before)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+/** The actors that each instance runs which can be given actors. */
+function placements(world: World): Map<string, Set<string>> {
+  const takers = [...world.processes].filter(([, p]) => p.acts && !p.cutOff && p.state === 'running')
+  return new Map(takers.map(([key, process]) => [key, new Set(process.runs().map(({ id }) => id))]))
+}
+
+function wantedIn(world: World, service: string): WantedActor[] {
+  return [...world.routes.values()].flatMap(wantedActors).filter(wanted => wanted.service === service)
+}
+
+function expectSettled(world: World): void {
+  const leader = world.leaders.at(-1)
+  expect(leader === undefined ? 0 : world.act(leader)).toBe(0)
+  for (const service of ['mqtt-ingress', 'kafka-egress']) {
+    const rows = new Map([...placements(world)].filter(([key]) => key.startsWith(service)))
+    if (rows.size === 0) continue
+    const sizes = [...rows.values()].map(row => row.size)
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
+    const running = [...world.processes.values()].filter(({ key }) => rows.has(key)).flatMap(process => process.runs())
+    const wanted = wantedIn(world, service).map(({ actor }) => ({ ...actor, epoch: 0 }))
+    expect(byId(running.map(actor => ({ ...actor, epoch: 0 })))).toEqual(byId(wanted))
+  }
+}
+
+function byId<T extends { id: string }>(actors: T[]): T[] {
+  return actors.toSorted((a, b) => compare(a.id, b.id))
+}
+
+/** Whoever was there before and is there still keeps as much as the fairest shares allow. */
+function expectFewMoves(world: World, before: Map<string, Set<string>>): void {
+  const after = placements(world)
+  for (const service of ['mqtt-ingress', 'kafka-egress']) {
+    const wanted = wantedIn(world, service).map(({ actor }) => actor.id)
+    const there = [...after].filter(([key]) => key.startsWith(service))
+    if (there.length === 0) continue
+    const had = there.map(([key]) => wanted.filter(id => before.get(key)?.has(id)).length).toSorted((a, b) => b - a)
+    const [each, more] = [Math.floor(wanted.length / there.length), wanted.length % there.length]
+    const could = had.reduce((sum, count, rank) => sum + Math.min(count, rank < more ? each + 1 : each), 0)
+    const kept = there.reduce((sum, [key, ids]) => sum + [...ids].filter(id => before.get(key)?.has(id)).length, 0)
+    expect(kept).toBe(could)
+  }
+}
