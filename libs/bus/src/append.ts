@@ -107,7 +107,9 @@ export class LaneAppender {
    */
   async append({ payload, ...batch }: Append): Promise<void> {
     const whole = this.#header(batch)
-    const room = this.#options.bus.maxMessage - headerBytes(whole)
+    // All parts but the last have the position before this batch.
+    const headers = Math.max(headerBytes(whole), headerBytes({ ...whole, position: this.#position }))
+    const room = this.#options.bus.maxMessage - headers
     const parts = Math.ceil(payload.length / room)
     for (let part = 1; part < parts; part++) {
       const header = { ...whole, count: 0, position: this.#position, part: `${part}/${parts}` }

@@ -63,7 +63,7 @@ function connection({ url, user, password, name }: BusOptions) {
     reconnectJitter: 250,
     ignoreAuthErrorAbort: true,
     // A peer that is there and silent is noticed after three of these.
-    pingInterval: 5_000,
+    pingInterval: 2_000,
     noAsyncTraces: true,
   }
 }

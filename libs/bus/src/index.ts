@@ -62,4 +62,4 @@ export {
   streamInfo,
   trimLane,
 } from './streams.ts'
-export type { UserName } from './users.ts'
+export { natsUserNames, type NatsUserName, natsUsers, type UserName } from './users.ts'

@@ -42,8 +42,8 @@ export class LaneReader {
   readonly #ordered: OrderedReader
   readonly #queue: LaneBatch[] = []
   #queuedBytes = 0
-  /** Messages read so far, and those that the lane held beyond the last of them. */
-  #messages = 0
+  /** Batches with records read so far, and messages that the lane held beyond the last of them. */
+  #batches = 0
   #beyond = 0
   /** Records before the next batch to take. */
   #taken: number
@@ -92,8 +92,8 @@ export class LaneReader {
 
   /** Records that wait here, and those that the lane holds beyond: estimated, by the batches read so far. */
   get pending(): number {
-    const perMessage = this.#messages === 0 ? 1 : (this.#base - this.#options.base) / this.#messages
-    return this.#base - this.#taken + Math.round(this.#beyond * perMessage)
+    const perBatch = this.#batches === 0 ? 1 : (this.#base - this.#options.base) / this.#batches
+    return this.#base - this.#taken + Math.round(this.#beyond * perBatch)
   }
 
   /**
@@ -159,7 +159,7 @@ export class LaneReader {
       )
     }
     this.#sequence = sequence
-    this.#messages++
+    if (header.count > 0) this.#batches++
     this.#beyond = pending
     const payload = this.#whole(header, Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length))
     if (payload === undefined) return

@@ -1,0 +1,98 @@
+/** What the tests of the bus run against: a real nats-server with the restricted users, its buckets, and one route. */
+import { type NatsOptions, type NatsServer, startNats } from '@millrace/testkit'
+import type { NatsConnection } from '@nats-io/nats-core'
+import { connect } from '@nats-io/transport-node'
+import {
+  Bucket,
+  type Bus,
+  connectBus,
+  type LaneName,
+  makeBucket,
+  makeRouteStreams,
+  type NatsUserName,
+  natsUsers,
+  positionDocument,
+  positionKey,
+} from '../src/index.ts'
+
+export const passwords = { 'mqtt-ingress': 'pw-mqtt', 'kafka-egress': 'pw "kafka"', coordinator: 'pw\\c', cli: '$pw' }
+
+/** The lane of most tests, as its source and as its sink name it. */
+export const lane: LaneName = { service: 'mqtt-ingress', route: 'telemetry', lane: '0' }
+export const sinkLane: LaneName = { ...lane, service: 'kafka-egress' }
+
+export const noTotals = { out: 0, dead: 0, filtered: 0, parked: 0 }
+
+/** A running server and connections to it; all of it ends with it. */
+export class Installation implements AsyncDisposable {
+  readonly nats: NatsServer
+  /** The coordinator's connection. */
+  readonly coordinator: Bus
+  readonly #stop: AbortController
+  readonly #buses: Bus[]
+
+  constructor(nats: NatsServer, coordinator: Bus, stop: AbortController) {
+    this.nats = nats
+    this.coordinator = coordinator
+    this.#stop = stop
+    this.#buses = [coordinator]
+  }
+
+  /** Aborts at the end of the test file. */
+  get signal(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  async connect(user: NatsUserName, port = this.nats.port): Promise<Bus> {
+    const bus = await connectBus(access(user, port, this.signal))
+    this.#buses.push(bus)
+    return bus
+  }
+
+  /** A connection that may do everything, which no part of Millrace has. */
+  admin(): Promise<NatsConnection> {
+    return connect({ port: this.nats.port, ...admin })
+  }
+
+  /** A route with its streams, and a lane of it with its position. The uid is the route's name in capitals. */
+  async route(name: string, maxBytes = 64 * 2 ** 20): Promise<{ lane: LaneName; sinkLane: LaneName; uid: string }> {
+    const uid = name.toUpperCase()
+    const deadLetters = { maxBytes: 8 * 2 ** 20 }
+    await makeRouteStreams(this.coordinator, { route: name, uid, maxBytes, deadLetters, replicas: 1 })
+    const sink: LaneName = { ...sinkLane, route: name }
+    const position = { uid, sequence: 0, epoch: 0, totals: noTotals }
+    await this.positions().create(positionKey(sink), position)
+    return { lane: { ...lane, route: name }, sinkLane: sink, uid }
+  }
+
+  positions() {
+    return new Bucket(this.coordinator, 'mr_positions', positionDocument)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    for (const bus of this.#buses) await bus[Symbol.asyncDispose]()
+    await this.nats[Symbol.asyncDispose]()
+  }
+}
+
+const admin = { user: 'admin', pass: 'pw-admin' }
+
+export async function install(options: NatsOptions = {}): Promise<Installation> {
+  const users = natsUsers(passwords).replace('users: [', `users: [{ user: ${admin.user}, password: ${admin.pass} }`)
+  const nats = await startNats({ users, ...options })
+  const stop = new AbortController()
+  const coordinator = await connectBus(access('coordinator', nats.port, stop.signal))
+  for (const name of ['mr_routes', 'mr_instances', 'mr_assign', 'mr_positions', 'mr_leader'] as const) {
+    await makeBucket(coordinator, name, 1)
+  }
+  return new Installation(nats, coordinator, stop)
+}
+
+const access = (user: NatsUserName, port: number, signal: AbortSignal) => ({
+  url: `nats://127.0.0.1:${port}`,
+  user,
+  password: passwords[user],
+  name: `test of ${user}`,
+  signal,
+})
