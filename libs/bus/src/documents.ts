@@ -114,5 +114,7 @@ export const routesDocument = z.object({
       spec: z.unknown(),
     }),
   ),
+  /** Connections that were deleted while a route that is being deleted still needs them. */
+  unwanted: z.array(z.string()).optional(),
 })
 export type RoutesDocument = z.infer<typeof routesDocument>
