@@ -16,6 +16,7 @@ import type { Family, Logger, Redactor } from '@millrace/telemetry'
 import type { z } from 'zod'
 import manifest from '../package.json' with { type: 'json' }
 import { controlAnswers } from './control.ts'
+import { complaints } from './failure.ts'
 import { Heartbeat, ReplacedError } from './heartbeat.ts'
 import type { Lease } from './lease.ts'
 import { PlacedWork } from './placed-work.ts'
@@ -63,7 +64,7 @@ export class Instance<S extends z.ZodRawShape> {
       startId,
       current: () => this.#current(),
       stored: sentAt => this.#stored(sentAt),
-      failed: error => log.debug({ err: error }, 'a heartbeat was not stored'),
+      failed: complaints(log, 'a heartbeat was not stored'),
     })
     const changed = () => this.#heartbeat.soon()
     this.#work = 'run' in service ? new StandingWork(service, parts, changed) : new PlacedWork(service, parts, changed)

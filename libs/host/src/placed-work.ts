@@ -1,10 +1,10 @@
 /** The work of an instance whose actors the coordinator places: follows the assignment, and runs what it names. */
-import { type Decision, delay, type Life } from '@millrace/actor'
+import { aborted, type Decision, delay, type Life } from '@millrace/actor'
 import { type ActorAssignment, assignmentDocument, Bucket, instanceKey, routesDocument } from '@millrace/bus'
 import type { z } from 'zod'
 import { Assignments } from './assignments.ts'
 import type { Measures } from './counts.ts'
-import { problemOf } from './failure.ts'
+import { complaints, problemOf } from './failure.ts'
 import type { InstanceParts } from './instance.ts'
 import { actorFamilies } from './metrics.ts'
 import { Placement } from './placement.ts'
@@ -42,7 +42,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       lease,
       placement: this.#placement,
       changed,
-      failed: error => log.debug({ err: error }, 'the assignment could not be read'),
+      failed: complaints(log, 'the assignment could not be read'),
     })
     const operation = (act: (actor: string | undefined) => void) => this.#operation(act, changed)
     this.operations = new Map([
@@ -93,18 +93,19 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     await this.#service.start(assignment, context)
   }
 
-  /** R11. While NATS does not answer this waits; the end of the lease aborts the actor, and with it this. */
+  /** R11. While NATS does not answer this waits; the end of the lease aborts the actor, and at once this as well. */
   async #allowed(assignment: ActorAssignment, signal: AbortSignal): Promise<boolean> {
     const { lease } = this.#parts
     while (!signal.aborted) {
       lease.tick(performance.now())
       if (lease.fresh(performance.now())) return true
       try {
-        await this.#assignments.refresh()
+        await Promise.race([this.#assignments.refresh(), aborted(signal)])
       } catch {
         await delay(100, signal)
         continue
       }
+      if (signal.aborted) return false
       if (!this.#placement.wants(assignment)) this.#placement.abandonOne(assignment.id)
       else if (!lease.fresh(performance.now())) await delay(100, signal)
     }

@@ -13,6 +13,7 @@ import {
   type InstanceDocument,
   instanceDocument,
   makeBucket,
+  natsUsers,
   routesDocument,
 } from '@millrace/bus'
 import { readDocuments, storedConnection, storedRoute } from '@millrace/routes'
@@ -99,7 +100,7 @@ export class TestService implements AsyncDisposable {
   }
 }
 
-/** nats-server, the buckets, and a coordinator's hand. */
+/** nats-server with the restricted users, the buckets, and a coordinator's hand. */
 export class Rig implements AsyncDisposable {
   readonly nats: NatsServer
   readonly bus: Bus
@@ -117,16 +118,28 @@ export class Rig implements AsyncDisposable {
   }
 
   static async start(): Promise<Rig> {
-    const nats = await startNats()
-    const signal = AbortSignal.timeout(10_000)
-    const rig = new Rig(nats, await connectBus({ url: nats.url, user: 'coordinator', name: 'test', signal }))
+    const passwords = { 'mqtt-ingress': 'mmmm', 'kafka-egress': 'kkkk', coordinator: 'cccc', cli: 'llll' }
+    const nats = await startNats({ users: natsUsers(passwords) })
+    const bus = await connectBus({
+      url: nats.url,
+      user: 'coordinator',
+      password: passwords.coordinator,
+      name: 'test',
+      signal: AbortSignal.timeout(10_000),
+    })
+    const rig = new Rig(nats, bus)
     for (const bucket of bucketNames) await makeBucket(rig.bus, bucket, 1)
     return rig
   }
 
   /** A service on this bus. */
   service(file = './probe.ts', env: Record<string, string> = {}): TestService {
-    return new TestService(file, { MILLRACE_NATS_URL: this.nats.url, MILLRACE_INSTANCE: 'one', ...env })
+    return new TestService(file, {
+      MILLRACE_NATS_URL: this.nats.url,
+      MILLRACE_NATS_PASSWORD: 'kkkk',
+      MILLRACE_INSTANCE: 'one',
+      ...env,
+    })
   }
 
   /** The instance's document. */
