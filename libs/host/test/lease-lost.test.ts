@@ -30,6 +30,24 @@ test('without NATS the actors are aborted after 4 s, undrained, and go on when i
   await service.saw('write', writes + 10)
 })
 
+test('a nats-server that is there and does not answer is as good as gone', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5)])
+  await service.saw('write', 20)
+  const paused = performance.now()
+  rig.nats.pause()
+  const aborted = await service.saw('aborted')
+  expect(aborted.at - paused).toBeLessThan(4_300)
+  await standStill(2_000)
+  rig.nats.resume()
+  const back = performance.now()
+  const again = await service.saw('started', 2)
+  expect(again.at - back).toBeLessThan(3_000)
+  expect(service.events('write').filter(({ at }) => at > aborted.at && at < back)).toEqual([])
+})
+
 test('an instance that stood still, and is still the owner, asks before its next write', async () => {
   await using rig = await Rig.start()
   await rig.routes(1, 'r')
