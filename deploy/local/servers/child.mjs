@@ -36,13 +36,14 @@ export function start(command, args, { log, cwd, env = process.env }) {
   closeSync(output)
   // A process that stands still takes SIGTERM only once it goes on.
   const stop = () => child.kill('SIGTERM') && child.kill('SIGCONT')
-  process.once('exit', stop)
+  // Many children are no leak: Node warns of one from the eleventh listener on.
+  process.setMaxListeners(process.getMaxListeners() + 1).once('exit', stop)
   /** @type {Promise<string>} */
   const exited = new Promise(resolve => {
     child.once('error', error => resolve(error.message))
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
-  void exited.then(() => process.off('exit', stop))
+  void exited.then(() => process.off('exit', stop).setMaxListeners(process.getMaxListeners() - 1))
   return {
     pid: child.pid ?? -1,
     exited,

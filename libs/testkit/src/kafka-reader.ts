@@ -64,7 +64,7 @@ async function readSome(
   const readCommitted = 1
   const request = { partition, fetchOffset: String(offset), maxBytes: 8_388_608 }
   const { responses } = await broker.fetch({
-    maxWaitTime: 100,
+    maxWaitTime: 10,
     isolationLevel: readCommitted,
     topics: [{ topic, partitions: [request] }],
   })

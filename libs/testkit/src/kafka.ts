@@ -1,5 +1,6 @@
 import { type Admin, Kafka as KafkaClient, logLevel } from 'kafkajs'
 import { ensureTools, freePort, startKafka as launchKafka } from '@millrace/local'
+import { eventually } from './eventually.ts'
 import { type ConsoleRecord, consume, type Line, produce } from './kafka-console.ts'
 import { type KafkaRecord, readTopic } from './kafka-reader.ts'
 import { Proxy } from './proxy.ts'
@@ -32,14 +33,14 @@ export class Kafka extends Server {
   /** Makes a topic with one replica. `config` holds topic settings such as `max.message.bytes`. */
   async createTopic(topic: string, partitions = 1, config: Readonly<Record<string, string>> = {}): Promise<void> {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-    await this.#admin(admin =>
+    await administer(this.brokers, admin =>
       admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true }),
     )
   }
 
   /** Deletes a topic. */
   async deleteTopic(topic: string): Promise<void> {
-    await this.#admin(admin => admin.deleteTopics({ topics: [topic] }))
+    await administer(this.brokers, admin => admin.deleteTopics({ topics: [topic] }))
   }
 
   /** All that a topic holds for a reader of committed records, partition by partition, in the order of offsets. */
@@ -51,7 +52,7 @@ export class Kafka extends Server {
 
   /** As `readAll`, one record at a time: for more of them than fit into memory. */
   async forEach(topic: string, visit: (record: KafkaRecord) => void): Promise<void> {
-    const partitions = await this.#admin(admin => admin.fetchTopicOffsets(topic))
+    const partitions = await administer(this.brokers, admin => admin.fetchTopicOffsets(topic))
     await readTopic(this.brokers, { topic, partitions }, visit)
   }
 
@@ -69,16 +70,6 @@ export class Kafka extends Server {
     await this.proxied?.proxy[Symbol.asyncDispose]()
     await super[Symbol.asyncDispose]()
   }
-
-  async #admin<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = new KafkaClient({ brokers: this.brokers, logLevel: logLevel.NOTHING }).admin()
-    await admin.connect()
-    try {
-      return await act(admin)
-    } finally {
-      await admin.disconnect()
-    }
-  }
 }
 
 /** Starts a Kafka without topics, and waits until it answers. */
@@ -88,16 +79,43 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const controllerPort = await freePort()
   const proxiedPort = await freePort()
   const proxy = options.proxied ? new Proxy(await freePort(), proxiedPort) : undefined
-  const launched = await launchIn('kafka', port, folder =>
-    launchKafka({
+  const launched = await launchIn('kafka', port, async folder => {
+    const child = await launchKafka({
       jars: tool.path,
       folder,
       port,
       controllerPort,
       ...(proxy && { proxied: { port: proxiedPort, advertisedPort: proxy.port } }),
       ...(options.properties && { properties: { ...options.properties } }),
-    }),
-  )
+    })
+    await untilItLeads(port).catch(async error => {
+      await child.kill('SIGKILL')
+      throw error
+    })
+    return child
+  })
   await proxy?.accept()
   return new Kafka(launched, tool.path, proxy)
+}
+
+/**
+ * After a kill, Kafka answers for a moment before it leads its partitions again, and kafkajs gives up at the first
+ * "not leader": waits until it tells the offsets of every topic.
+ */
+async function untilItLeads(port: number): Promise<void> {
+  await administer([`127.0.0.1:${port}`], async admin => {
+    const topics = await admin.listTopics()
+    const lead = () => Promise.all(topics.map(topic => admin.fetchTopicOffsets(topic)))
+    await eventually(lead, { what: 'Kafka leads every partition', timeout: 30_000 })
+  })
+}
+
+async function administer<T>(brokers: string[], act: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new KafkaClient({ brokers, logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    return await act(admin)
+  } finally {
+    await admin.disconnect()
+  }
 }
