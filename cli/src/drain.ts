@@ -8,6 +8,7 @@ import {
   instanceDocument,
   type ServiceName,
   serviceNames,
+  UnknownOutcomeError,
 } from '@millrace/bus'
 import { CommandError } from './errors.ts'
 import { accepted, withBus } from './installation.ts'
@@ -25,9 +26,9 @@ export async function drain(name: string, terminal: Terminal): Promise<void> {
     if (!known.has(name))
       throw new CommandError(
         'failed',
-        `there is no instance ${name}; there are ${[...known.keys()].join(', ') || 'none'}`,
+        `there is no instance ${name}; there are ${[...known.keys()].sort().join(', ') || 'none'}`,
       )
-    accepted(await askControl(bus, { service, instance }, { op: 'drain' }))
+    accepted(await ask(bus, { service, instance }, name))
     terminal.err(`${name} drains`)
     const until = performance.now() + patience
     for (;;) {
@@ -42,6 +43,15 @@ export async function drain(name: string, terminal: Terminal): Promise<void> {
       await wait(250, undefined, { signal: terminal.signal })
     }
   })
+}
+
+async function ask(bus: Bus, to: { service: ServiceName; instance: string }, name: string): Promise<unknown> {
+  try {
+    return await askControl(bus, to, { op: 'drain' })
+  } catch (cause) {
+    if (!(cause instanceof UnknownOutcomeError)) throw cause
+    throw new CommandError('unreachable', `${name} does not answer; is it running?`, { cause })
+  }
 }
 
 function parse(name: string): { service: ServiceName; instance: string } {

@@ -46,9 +46,9 @@ export interface Status {
 /** The report. `before` was taken longer than a heartbeat before `after`. */
 export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): Status {
   const { leader, routes } = after
-  const instances = [...after.instances].map(([key, document]) =>
-    instanceStatus(key, document, before.instances.get(key)),
-  )
+  const instances = [...after.instances]
+    .sort(byKey)
+    .map(([key, document]) => instanceStatus(key, document, before.instances.get(key)))
   const running = instances.filter(({ state }) => state !== 'silent' && state !== 'stopped').map(({ name }) => name)
   const actors = actorsOf(after).filter(({ instance }) => running.includes(instance))
   const seconds = Math.max(0.001, (after.at - before.at) / 1000)
@@ -80,7 +80,9 @@ function instanceStatus(key: string, now: InstanceDocument, before: InstanceDocu
 }
 
 const actorsOf = ({ instances }: Snapshot): ActorStatus[] =>
-  [...instances].flatMap(([key, { actors }]) => actors.map(actor => ({ ...actor, instance: shownKey(key) })))
+  [...instances]
+    .sort(byKey)
+    .flatMap(([key, { actors }]) => actors.map(actor => ({ ...actor, instance: shownKey(key) })))
 
 /** How much a count has grown. Where it went back, its process began anew: then it is all growth. */
 function growth(before: Snapshot, actors: readonly ActorStatus[], route: string, count: 'in' | 'out'): number {
@@ -115,5 +117,7 @@ export function shownKey(key: string): string {
   const [service = '', instance = ''] = key.split('.')
   return instance === '' ? service : `${service}.${decodeToken(instance)}`
 }
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
