@@ -55,10 +55,8 @@ export interface TopicToCreate {
   config: { [setting: string]: string }
 }
 
-/** How many waiting records go into one Produce. */
+/** How much of what waits goes out together. Nothing waits for more: while one delivery is under way, the next gathers. */
 export interface KafkaBatch {
-  /** Milliseconds to wait for more, while fewer than `maxRecords` wait. */
-  linger: number
   maxRecords: number
   /** Bytes of one partition's batch, before compression. */
   maxBytes: number
@@ -103,7 +101,6 @@ const createTopic = fields({
 })
 
 const batch = fields({
-  linger: duration({ atLeast: '0ms', atMost: '1m' }).default(0),
   maxRecords: integer(1, 1_000_000).default(10_000),
   maxBytes: size({ atLeast: '1KiB', atMost: '1GiB' }).default(1_000_000),
 }).prefault({})

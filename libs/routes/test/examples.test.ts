@@ -22,7 +22,7 @@ test.each(['telemetry', '.'])('the documents of examples/%s are valid, and nothi
 
 test('the reference names every field that there is', () => {
   const fields = [connectionSpec, routeSpec].flatMap(schema => fieldNames(z.toJSONSchema(schema, { io: 'input' })))
-  expect(fields).toContain('linger')
+  expect(fields).toContain('maxRecords')
   const text = filesOf('.')
     .map(file => file.text)
     .join()

@@ -29,7 +29,7 @@ test('reads connections and routes, with every default filled in', () => {
         partition: 'key',
         acks: 'all',
         compression: 'none',
-        batch: { linger: 0, maxRecords: 10_000, maxBytes: 1_000_000 },
+        batch: { maxRecords: 10_000, maxBytes: 1_000_000 },
       },
       headers: 'lossless',
       delivery: 'atLeastOnce',

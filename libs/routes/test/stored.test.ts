@@ -50,7 +50,7 @@ const sinkOptions = fc.record(
     createTopic: fc.constantFrom('{}', '{ partitions: 3, replicas: null, config: { retention.ms: "1000" } }'),
     acks: fc.constantFrom('all', 1, 0),
     compression: fc.constantFrom('none', 'gzip', 'zstd'),
-    batch: fc.constantFrom('{}', '{ linger: 5ms, maxBytes: 1MiB, maxRecords: 1 }'),
+    batch: fc.constantFrom('{}', '{ maxBytes: 1MiB, maxRecords: 1 }'),
   },
   { requiredKeys: [] },
 )
