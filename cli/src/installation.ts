@@ -30,7 +30,7 @@ const answer = z.union([
 ])
 
 /** A request that was refused, with the refusing side's own code. */
-export class RefusedError extends CommandError {
+class RefusedError extends CommandError {
   readonly code: string
 
   constructor(code: string, message: string) {

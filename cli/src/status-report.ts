@@ -4,7 +4,7 @@ import { type BusFacts, guaranteeOf } from '@millrace/routes'
 import type { Snapshot } from './snapshot.ts'
 
 /** A route. Rates are records per second between the two looks; totals are the route's own, over all restarts. */
-export interface RouteStatus {
+interface RouteStatus {
   name: string
   guarantee: string
   /** What lowers the guarantee. */
@@ -20,12 +20,12 @@ export interface RouteStatus {
 }
 
 /** An actor and who runs it. */
-export interface ActorStatus extends ActorReport {
+interface ActorStatus extends ActorReport {
   instance: string
 }
 
 /** An instance. `silent`: no heartbeat came between the two looks. */
-export interface InstanceStatus {
+interface InstanceStatus {
   name: string
   state: InstanceDocument['state'] | 'silent'
   actors: number

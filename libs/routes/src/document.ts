@@ -15,7 +15,7 @@ export interface SourceFile {
 }
 
 /** A fault of the text itself, at an offset. */
-export interface TextFault extends IssueDetail {
+interface TextFault extends IssueDetail {
   message: string
   offset: number
 }

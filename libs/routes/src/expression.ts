@@ -1,6 +1,7 @@
 /** CEL compiled to functions, checked for names and types before a record is ever seen. */
 import { type ASTNode, Environment, EvaluationError, ParseError, TypeError } from '@marcbachmann/cel-js'
 import { nearest } from './nearest.ts'
+import { patternFault } from './patterns.ts'
 import {
   ExpressionError,
   type ExpressionInput,
@@ -40,6 +41,8 @@ export function compile(text: string): Compiled | ExpressionFault {
     const parsed = environment().parse(text)
     const checked = parsed.check()
     if (checked.error !== undefined) return faultOf(checked.error)
+    const fault = patternFault(parsed.ast)
+    if (fault !== undefined) return fault
     return { evaluate: evaluator(parsed), type: checked.type ?? 'dyn', ast: parsed.ast }
   } catch (error) {
     if (error instanceof ParseError) return faultOf(error)

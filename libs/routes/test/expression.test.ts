@@ -89,6 +89,27 @@ test.each([
   expect(() => compileExpression(text)).toThrow(message)
 })
 
+test.each([
+  ['record.value.matches("(")', 'no regular expression', 21],
+  ['record.value.matches(record.key)', 'written out', 21],
+  ['record.json.l.exists(x, x.matches("("))', 'no regular expression', 34],
+  ['[record.value.matches("(a+)+$")] == [true]', 'for ever', 22],
+  ['record.value.matches("(a|aa)*b")', 'for ever', 21],
+  ['record.value.matches("((a*)b){2,}")', 'for ever', 21],
+  ['record.value.matches("((a)*)*")', 'for ever', 21],
+  ['record.value.matches("(?=a)b")', 'looks ahead', 21],
+  ['record.value.matches("(a)\\\\1")', 'repeats a group by its number', 21],
+])('the pattern of %s is refused', (text, message, offset) => {
+  expect(filterFault(text)).toMatchObject({ message: expect.stringContaining(message), offset })
+})
+
+test.each(['^a+$', '(a|b)c', '(abc)+', '[(|+]+x', '(a|b)?', '\\\\(a+\\\\)+', 'x{2,3}y*'])(
+  'the pattern %s is taken',
+  pattern => {
+    expect(filterFault(`record.value.matches("${pattern}")`)).toBeUndefined()
+  },
+)
+
 test('a hostile text is refused, and quickly', () => {
   for (const text of [
     '('.repeat(50_000),
