@@ -89,8 +89,8 @@ async function makeConsumer(options: OrderedOptions): Promise<Consumer> {
       ...start(),
     }),
   )
-  if (signal.aborted) throw new StoppedError('Stopped.')
   made?.(num_pending)
+  if (signal.aborted) throw new StoppedError('Stopped.')
   return new Consumer(options, `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`)
 }
 

@@ -212,13 +212,14 @@ test('A full stream holds the lane, and says so; it goes on when there is room',
   const { lane } = await installation.route('full', 256 * 1024)
   const told: (string | undefined)[] = []
   const appender = await open(lane, { epoch: 1, tell: problem => told.push(problem?.code) })
-  let stored = 0
+  const stored: number[] = []
   const storing = (async () => {
-    for (; stored < 12; stored++) await appender.append({ payload: filled(50_000), count: 1, position: String(stored) })
+    for (let i = 0; i < 12; i++)
+      stored.push(await appender.append({ payload: filled(50_000), count: 1, position: `${i}` }).then(() => i))
   })()
   await eventually(() => told.includes('stream_full'), { what: 'the full stream to be told' })
-  expect(stored).toBeLessThan(6)
-  while (stored < 12) {
+  expect(stored.length).toBeLessThan(6)
+  while (stored.length < 12) {
     const end = await readEnd(installation.coordinator, lane)
     if (end !== undefined) await trimLane(installation.coordinator, lane, end.sequence)
   }

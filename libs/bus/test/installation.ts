@@ -4,6 +4,7 @@ import type { NatsConnection } from '@nats-io/nats-core'
 import { connect } from '@nats-io/transport-node'
 import {
   Bucket,
+  bucketNames,
   type Bus,
   connectBus,
   type LaneName,
@@ -49,6 +50,10 @@ export class Installation implements AsyncDisposable {
     return bus
   }
 
+  async makeBuckets(): Promise<void> {
+    for (const name of bucketNames) await makeBucket(this.coordinator, name, 1)
+  }
+
   /** A connection that may do everything, which no part of Millrace has. */
   admin(): Promise<NatsConnection> {
     return connect({ port: this.nats.port, ...admin })
@@ -83,10 +88,9 @@ export async function install(options: NatsOptions = {}): Promise<Installation> 
   const nats = await startNats({ users, ...options })
   const stop = new AbortController()
   const coordinator = await connectBus(access('coordinator', nats.port, stop.signal))
-  for (const name of ['mr_routes', 'mr_instances', 'mr_assign', 'mr_positions', 'mr_leader'] as const) {
-    await makeBucket(coordinator, name, 1)
-  }
-  return new Installation(nats, coordinator, stop)
+  const installation = new Installation(nats, coordinator, stop)
+  await installation.makeBuckets()
+  return installation
 }
 
 const access = (user: NatsUserName, port: number, signal: AbortSignal) => ({

@@ -1,20 +1,20 @@
-import fc from 'fast-check'
+import { assert, property, string } from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeToken, encodeToken, laneOfSubject, laneSubject, positionKey } from '../src/index.ts'
 
-const text = fc.string({ unit: 'grapheme', minLength: 1 })
+const text = string({ unit: 'grapheme', minLength: 1 })
 
 test('A token decodes to what it was made of, and so no two texts have the same', () => {
-  fc.assert(
-    fc.property(text, value => {
+  assert(
+    property(text, value => {
       expect(decodeToken(encodeToken(value))).toBe(value)
     }),
   )
 })
 
 test('A token never has a character that means something in a subject', () => {
-  fc.assert(
-    fc.property(text, value => {
+  assert(
+    property(text, value => {
       expect(encodeToken(value)).toMatch(/^[A-Za-z0-9_=-]+$/)
     }),
   )
@@ -27,15 +27,15 @@ test('A plain token stays as it is, anything else is written in hexadecimal', ()
 
 test('What encoding never makes is refused', () => {
   for (const token of ['', '=', '=2', '=2e', '=41', 'a.b', '=FF', 'a b']) {
-    expect(() => decodeToken(token), token).toThrow(RangeError)
+    expect(() => decodeToken(token)).toThrow(RangeError)
   }
   expect(() => encodeToken('')).toThrow(RangeError)
   expect(() => encodeToken('\uD800')).toThrow(RangeError)
 })
 
 test('A lane is read back from its subject', () => {
-  fc.assert(
-    fc.property(text, text, (route, lane) => {
+  assert(
+    property(text, text, (route, lane) => {
       const name = { service: 'mqtt-ingress', route, lane } as const
       expect(laneOfSubject(laneSubject(name))).toEqual(name)
       expect(laneSubject(name).split('.')).toHaveLength(5)

@@ -89,7 +89,7 @@ test('What is prefetched is bounded, however long nobody takes it', async () => 
   await fill(appender, 40, 50_000)
   const reader = reading(lane, { prefetchBytes: 200_000 })
   await eventually(() => reader.pending === 400, { what: 'the reader to know what there is' })
-  const held = () => Number(sink.nc.stats().inBytes)
+  const held = () => sink.nc.stats().inBytes
   let before = -1
   await eventually(
     () => {

@@ -124,10 +124,7 @@ test('A violation is told to whoever listens to the connection, too', async () =
 
 test('A password can hold anything but control characters, and is never part of an error', () => {
   const secret = 'line\nbreak'
-  expect(() => natsUsers({ ...passwords, cli: secret })).toThrow(RangeError)
-  try {
-    natsUsers({ ...passwords, cli: secret })
-  } catch (error) {
-    expect(String(error)).not.toContain(secret)
-  }
+  expect(() => natsUsers({ ...passwords, cli: secret })).toThrow(
+    /^A password for NATS can not have control characters.$/,
+  )
 })
