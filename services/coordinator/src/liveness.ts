@@ -48,9 +48,9 @@ export class Liveness {
     return sign.changed ? 'live' : 'unknown'
   }
 
-  /** Who has not been heard for a lease. */
-  silent(now: number): string[] {
-    return [...this.#signs].filter(([, sign]) => now >= sign.at + lease).map(([key]) => key)
+  /** Who has not been heard for so many milliseconds: a lease, unless told. */
+  silent(now: number, since = lease): string[] {
+    return [...this.#signs].filter(([, sign]) => now >= sign.at + since).map(([key]) => key)
   }
 
   /** Its heartbeat was deleted. */

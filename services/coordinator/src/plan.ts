@@ -22,8 +22,8 @@ import {
   type Revised,
   serviceOf,
   type Situation,
-  stillRuns,
   takesActors,
+  whatRuns,
 } from './situation.ts'
 import type { WantedActor } from './wanted.ts'
 
@@ -67,7 +67,7 @@ function claim(key: string, { documents, instances }: Situation, term: number): 
 /** Who shall own each actor, as far as can be said now: actor id -> instance. */
 function place(now: Situation): Map<string, string> {
   const held = holders(now)
-  const mayRun = new Map(living(now).map(key => [key, stillRuns(key, now)]))
+  const running = whatRuns(now)
   const owners = new Map<string, string>()
   for (const service of new Set(now.wanted.map(wanted => wanted.service))) {
     const ids = now.wanted.filter(wanted => wanted.service === service).map(({ actor }) => actor.id)
@@ -75,8 +75,9 @@ function place(now: Situation): Map<string, string> {
     const [seats, waiting] = [takers.filter(key => isLive(key, now)), takers.filter(key => !isLive(key, now))]
     const kept = ids.filter(id => waiting.includes(held.get(id)?.key ?? ''))
     for (const id of kept) owners.set(id, held.get(id)?.key ?? '')
-    const rivals = [...mayRun].filter(([key]) => serviceOf(key) === service)
-    const mayGo = (id: string, to: string) => rivals.every(([key, runs]) => key === to || !runs(id))
+    const rivals = running.filter(({ key }) => serviceOf(key) === service)
+    const mayGo = (id: string, to: string) =>
+      rivals.every(({ key, runs }) => key === to || (runs !== 'unknown' && !runs.has(id)))
     const rest = oldestFirst(
       ids.filter(id => !owners.has(id)),
       held,

@@ -22,6 +22,18 @@ export interface Situation {
   documents: ReadonlyMap<string, Revised<AssignmentDocument>>
 }
 
+/** The actors that are in a document, by what a lane is known by: `<uid>/<lane>`. */
+export function placedLanes({ documents }: Pick<Situation, 'documents'>): Set<string> {
+  const actors = [...documents.values()].flatMap(({ document }) => document.actors)
+  return new Set(actors.map(({ uid, lane }) => `${uid}/${lane}`))
+}
+
+/** How many wanted actors nobody has been given yet. */
+export function unplaced({ wanted, documents }: Situation): number {
+  const placed = new Set([...documents.values()].flatMap(({ document }) => document.actors.map(({ id }) => id)))
+  return wanted.filter(({ actor }) => !placed.has(actor.id)).length
+}
+
 /** The service of an instance's key. Neither part holds a dot. */
 export function serviceOf(key: string): string {
   return key.slice(0, key.indexOf('.'))
@@ -47,13 +59,21 @@ export function isLive(key: string, now: Situation): boolean {
   return now.instances.get(key)?.presence === 'live'
 }
 
-/** Whether an instance that is not gone may still run an actor, by all that it has said and been told. */
-export function stillRuns(key: string, { instances, documents }: Situation): (id: string) => boolean {
-  const heartbeat = instances.get(key)?.heartbeat
-  const told = documents.get(key)
-  if (told !== undefined && heartbeat !== undefined && !hasSeen(heartbeat, told)) return () => true
-  const ids = new Set([...(heartbeat?.actors ?? []), ...(told?.document.actors ?? [])].map(({ id }) => id))
-  return id => ids.has(id)
+/** What an instance may run: these actors, or `unknown` while it has not said that it saw its newest document. */
+export interface Running {
+  key: string
+  runs: ReadonlySet<string> | 'unknown'
+}
+
+/** What each instance that is not gone may still run, by all that it has said and been told. */
+export function whatRuns(now: Situation): Running[] {
+  return living(now).map(key => {
+    const heartbeat = now.instances.get(key)?.heartbeat
+    const told = now.documents.get(key)
+    if (told !== undefined && heartbeat !== undefined && !hasSeen(heartbeat, told)) return { key, runs: 'unknown' }
+    const actors = [...(heartbeat?.actors ?? []), ...(told?.document.actors ?? [])]
+    return { key, runs: new Set(actors.map(({ id }) => id)) }
+  })
 }
 
 function hasSeen(heartbeat: InstanceDocument, { revision, document }: Revised<AssignmentDocument>): boolean {

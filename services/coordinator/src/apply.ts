@@ -1,0 +1,141 @@
+/**
+ * What `mr_routes` shall say after an apply or a delete. Pure. Nothing but what is named, and what uses a connection
+ * that is named, gets a new version: changing or deleting one route disturbs no other.
+ */
+import type { Problem, RoutesDocument } from '@millrace/bus'
+import {
+  type Change,
+  diff,
+  parseStored,
+  type Route,
+  storedConnection,
+  storedRoute,
+  type StoredSpecs,
+} from '@millrace/routes'
+import { type KeptRoute, lanesOfSpec, specsOf } from './route-lanes.ts'
+
+/** What shall be written, and what it changes; or why nothing will. */
+export type Applied = { document: RoutesDocument; changes: Change[] } | { problem: Problem }
+
+/**
+ * Adds or replaces the connections and routes that are named; the others stay. Refuses, with all problems, what does
+ * not hold together, and a route that is still being deleted (its uid must never come back to life).
+ */
+export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (name: string) => string): Applied {
+  const leaving = Object.keys(named.routes).filter(name => before.routes[name]?.deleting)
+  if (leaving.length > 0) return { problem: stillDeleting(leaving) }
+  const old = parseStored(specsOf(before))
+  const now = parseStored({
+    connections: { ...before.connections, ...named.connections },
+    routes: { ...specsOf(before).routes, ...named.routes },
+  })
+  if (now.problems.length > 0) {
+    return { problem: { code: 'invalid', message: now.problems.map(({ message }) => message).join('\n') } }
+  }
+  const changes = diff(old, now)
+  const routes = changes.flatMap(({ kind, name, change }): [string, KeptRoute][] => {
+    const route = now.routes.get(name)
+    if (kind !== 'Route' || route === undefined) return []
+    const kept = before.routes[name]
+    if (kept === undefined) return [[name, { uid: newUid(name), version: 1, spec: storedRoute(route) }]]
+    return [[name, change === 'unchanged' ? kept : changed(kept, old.routes.get(name), route)]]
+  })
+  const connections = [...now.connections].map(([name, connection]) => [name, storedConnection(connection)])
+  return {
+    document: {
+      installation: before.installation,
+      connections: Object.fromEntries(connections),
+      routes: Object.fromEntries(routes),
+      unwanted: before.unwanted?.filter(name => !(name in named.connections)) ?? [],
+    },
+    changes,
+  }
+}
+
+/** The next version; slots that it does not have any more retire. */
+function changed(kept: KeptRoute, old: Route | undefined, route: Route): KeptRoute {
+  const next = { ...kept, version: kept.version + 1, spec: storedRoute(route) }
+  if (kept.deleting) return next
+  const wants = lanesOfSpec(route)
+  const had = [...(old === undefined ? [] : lanesOfSpec(old)), ...(kept.retiring ?? [])]
+  return { ...next, retiring: [...new Set(had)].filter(lane => !wants.includes(lane)) }
+}
+
+/** What a user asks to be deleted. `discard`: without delivering what is stored. */
+export interface Deletion {
+  routes: readonly string[]
+  connections: readonly string[]
+  discard: boolean
+}
+
+/**
+ * Marks routes as deleting: their lanes retire, or with `discard` are given up at once. A connection that only such
+ * routes use goes with the last of them. Refuses what does not exist, and a connection that another route uses.
+ */
+export function deleted(before: RoutesDocument, { routes, connections, discard }: Deletion): Applied {
+  const unknown = [
+    ...routes.filter(name => before.routes[name] === undefined).map(name => `Route ${name}`),
+    ...connections.filter(name => before.connections[name] === undefined).map(name => `Connection ${name}`),
+  ]
+  if (unknown.length > 0) return { problem: { code: 'not_found', message: `There is no ${unknown.join(', no ')}.` } }
+  const read = parseStored(specsOf(before))
+  const unread = routes.filter(name => !read.routes.has(name) && !discard)
+  if (unread.length > 0) {
+    return { problem: { code: 'invalid', message: read.problems.map(({ message }) => message).join('\n') } }
+  }
+  const going = Object.entries(before.routes).map(([name, kept]): [string, KeptRoute] => [
+    name,
+    routes.includes(name) ? marked(kept, read.routes.get(name), discard) : kept,
+  ])
+  const after = { ...before, routes: Object.fromEntries(going), unwanted: [...(before.unwanted ?? []), ...connections] }
+  const staying = [...read.routes.values()].filter(({ name }) => after.routes[name]?.deleting !== true)
+  const users = staying.filter(route => connectionsOf(route).some(name => connections.includes(name)))
+  if (users.length > 0) return { problem: inUse(connections, users) }
+  return { document: withoutUnused(after), changes: [] }
+}
+
+/** The routes without this one, which is drained and gone, and without the connections that went with it. */
+export function removed(before: RoutesDocument, name: string): RoutesDocument {
+  const routes = Object.entries(before.routes).filter(([other]) => other !== name)
+  return withoutUnused({ ...before, routes: Object.fromEntries(routes) })
+}
+
+/** The routes with one lane less to retire: it is drained. */
+export function retired(before: RoutesDocument, name: string, lane: string): RoutesDocument {
+  const kept = before.routes[name]
+  if (kept === undefined) return before
+  const retiring = kept.retiring?.filter(other => other !== lane) ?? []
+  return { ...before, routes: { ...before.routes, [name]: { ...kept, retiring } } }
+}
+
+function marked(kept: KeptRoute, route: Route | undefined, discard: boolean): KeptRoute {
+  if (discard || route === undefined) return { ...kept, deleting: true, retiring: [] }
+  if (kept.deleting) return kept
+  return { ...kept, deleting: true, retiring: [...new Set([...lanesOfSpec(route), ...(kept.retiring ?? [])])] }
+}
+
+/** Drops the connections that nobody wants and no route names any more. */
+function withoutUnused(document: RoutesDocument): RoutesDocument {
+  const used = [...parseStored(specsOf(document)).routes.values()].flatMap(connectionsOf)
+  const drop = new Set(document.unwanted?.filter(name => !used.includes(name)))
+  return {
+    ...document,
+    connections: Object.fromEntries(Object.entries(document.connections).filter(([name]) => !drop.has(name))),
+    unwanted: [...new Set(document.unwanted)].filter(name => !drop.has(name)),
+  }
+}
+
+function connectionsOf({ source, sink }: Route): string[] {
+  return [source.connection, sink.connection]
+}
+
+function stillDeleting(names: readonly string[]): Problem {
+  const message = `Route ${names.join(', ')} is still being deleted: what it has stored is being delivered. Apply it again when it is gone (millrace get), or delete it with --discard.`
+  return { code: 'deleting', message }
+}
+
+function inUse(connections: readonly string[], users: readonly Route[]): Problem {
+  const routes = users.map(({ name }) => name).join(', ')
+  const message = `Connection ${connections.join(', ')} is used by route ${routes}: delete that too, or change it first.`
+  return { code: 'in_use', message }
+}

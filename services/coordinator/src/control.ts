@@ -1,0 +1,134 @@
+/** What the command line asks the leader: `apply` and `delete`. */
+import { randomUUID } from 'node:crypto'
+import { ConflictError, positionKey, type Problem, readEnd, recordsBehind, type RoutesDocument } from '@millrace/bus'
+import { z } from 'zod'
+import { type Applied, applied, deleted, type Deletion } from './apply.ts'
+import { type Reservation, reserve, type Room } from './reserve.ts'
+import { knownRoutes } from './route-lanes.ts'
+import type { Revised } from './situation.ts'
+import type { Store } from './store.ts'
+
+const specs = z.record(z.string(), z.unknown())
+const applyRequest = z.object({ connections: specs, routes: specs, dryRun: z.boolean().default(false) })
+const deleteRequest = z.object({
+  routes: z.array(z.string()),
+  connections: z.array(z.string()).default([]),
+  discard: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+})
+
+/** Who leads, and may change the routes. */
+export interface Office {
+  store: Store
+  room: Room
+  /** Whether this process leads now. */
+  readonly leads: () => boolean
+}
+
+type Answer = { problem: Problem } | Record<string, unknown>
+
+/** How often an apply is tried again when the routes have changed under it. */
+const attempts = 5
+
+/** Adds or replaces what is named, whole or not at all. Answers `{revision, changes}`. */
+export async function answerApply(office: Office, request: unknown): Promise<Answer> {
+  const read = applyRequest.safeParse(request)
+  if (!read.success) return badRequest(read.error)
+  const uid = uidsByName()
+  return change(office, read.data.dryRun, async before => {
+    const result = applied(before, read.data, uid)
+    if ('problem' in result || read.data.dryRun) return result
+    const problem = await reserve(office.room, reservations(before, result.document))
+    return problem === undefined ? result : { problem }
+  })
+}
+
+/** Marks what is named as deleting. Answers `{revision, deleted: [{kind, name, pending}]}`. */
+export async function answerDelete(office: Office, request: unknown): Promise<Answer> {
+  const read = deleteRequest.safeParse(request)
+  if (!read.success) return badRequest(read.error)
+  const { dryRun, ...deletion } = read.data
+  const pending = new Map<string, number>()
+  const answer = await change(office, dryRun, async before => {
+    for (const { name, source, sink, lanes, retiring } of knownRoutes(before).routes) {
+      if (!deletion.routes.includes(name)) continue
+      const counts = [...lanes, ...retiring].map(lane =>
+        pendingIn(office, { service: source, route: name, lane }, sink),
+      )
+      pending.set(
+        name,
+        (await Promise.all(counts)).reduce((sum, count) => sum + count, 0),
+      )
+    }
+    return deleted(before, deletion)
+  })
+  return 'revision' in answer ? { revision: answer['revision'], deleted: report(deletion, pending) } : answer
+}
+
+function report({ routes, connections }: Deletion, pending: ReadonlyMap<string, number>) {
+  return [
+    ...routes.map(name => ({ kind: 'Route', name, pending: pending.get(name) ?? 0 })),
+    ...connections.map(name => ({ kind: 'Connection', name, pending: 0 })),
+  ]
+}
+
+/** Reads the routes, works out what they shall be, writes that; again where somebody else was faster. */
+async function change(
+  office: Office,
+  dryRun: boolean,
+  make: (before: RoutesDocument) => Promise<Applied>,
+): Promise<Answer> {
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    if (!office.leads()) return refusal('not_leader', 'Another coordinator leads now: ask again.')
+    const there = await office.store.routes.bucket.read('current')
+    if (there === undefined) return refusal('not_leader', 'The coordinator is still starting: ask again.')
+    const result = await make(there.value)
+    if ('problem' in result) return result
+    const revision = dryRun ? there.revision : await write(office.store, result.document, there)
+    if (revision !== undefined) return { revision, changes: result.changes }
+  }
+  return refusal('conflict', 'The routes were changed by others at the same time, five times over: ask again.')
+}
+
+async function write(store: Store, document: RoutesDocument, there: Pick<Revised<unknown>, 'revision'>) {
+  try {
+    return await store.routes.write('current', document, there.revision)
+  } catch (error) {
+    if (error instanceof ConflictError) return undefined
+    throw error
+  }
+}
+
+/** The streams that must be made or resized before the routes may say so. */
+function reservations(before: RoutesDocument, after: RoutesDocument): Reservation[] {
+  const old = new Map(knownRoutes(before).routes.map(route => [route.name, route]))
+  return knownRoutes(after)
+    .routes.map(route => ({ after: route, before: old.get(route.name) }))
+    .filter(({ after, before }) => after.version !== before?.version)
+}
+
+/** Records of a lane that are stored and not delivered: what `--discard` throws away (R12). */
+async function pendingIn({ room, store }: Office, lane: Parameters<typeof readEnd>[1], sink: typeof lane.service) {
+  const end = await readEnd(room.bus, lane)
+  const position = await store.positions.bucket.read(positionKey({ ...lane, service: sink }))
+  if (end === undefined || position === undefined) return 0
+  return Math.max(0, end.base + end.count - recordsBehind(position.value.totals))
+}
+
+/** A uid for each new route, the same in each attempt. */
+function uidsByName(): (name: string) => string {
+  const uids = new Map<string, string>()
+  return name => {
+    const uid = uids.get(name) ?? randomUUID()
+    uids.set(name, uid)
+    return uid
+  }
+}
+
+function badRequest(error: z.ZodError): Answer {
+  return refusal('bad_request', z.prettifyError(error))
+}
+
+function refusal(code: string, message: string): Answer {
+  return { problem: { code, message } }
+}

@@ -1,0 +1,31 @@
+/** What `/metrics` shows of a coordinator. */
+import type { Family } from '@millrace/telemetry'
+import type { Leader } from './leader.ts'
+
+/** The metrics of a leader in its term; of a standby, that it is none. */
+export function coordinatorMetrics(leader: Leader | undefined, term: number): Family[] {
+  const leads = gauge('millrace_coordinator_leader', 'Whether this coordinator leads.', leader === undefined ? 0 : 1)
+  if (leader === undefined) return [leads]
+  const { unplaced, placed, trimmer, problems } = leader
+  return [
+    leads,
+    gauge('millrace_coordinator_term', 'The term of the leader.', term),
+    gauge('millrace_coordinator_unplaced_actors', 'Actors that ought to run and have no instance.', unplaced),
+    counter('millrace_coordinator_assignments_total', 'Actors given to an instance in this term.', placed),
+    counter('millrace_coordinator_trimmed_messages_total', 'Delivered messages removed from lanes.', trimmer.removed),
+    {
+      name: 'millrace_coordinator_route_problem',
+      help: 'Routes whose lanes can not be placed, and why.',
+      type: 'gauge',
+      series: [...problems].map(([route, { code }]) => ({ labels: { route, code }, value: 1 })),
+    },
+  ]
+}
+
+function gauge(name: string, help: string, value: number): Family {
+  return { name, help, type: 'gauge', series: [{ labels: {}, value }] }
+}
+
+function counter(name: string, help: string, value: number): Family {
+  return { name, help, type: 'counter', series: [{ labels: {}, value }] }
+}

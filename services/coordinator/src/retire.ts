@@ -1,0 +1,86 @@
+/**
+ * How lanes and routes end without losing what was acknowledged (DESIGN.md 5).
+ *
+ *   lane:  placed --(slot given up, route deleted)--> retiring: its source takes what its session holds, and ends it
+ *          --(the source says `stopped`)--> its sink delivers what is stored
+ *          --(the position is the lane's last message)--> done: no actors. Its position and last message stay, so that
+ *          a slot that comes back goes on where it was, and `mr-base` never goes back
+ *   route: deleting --(no lane retires any more)--> no actors --(nobody runs any)--> positions deleted --> streams
+ *          deleted --> gone from `mr_routes`
+ *
+ * Each step is done only when the one before it can be seen in a bucket, so a new leader goes on where the last was.
+ */
+import { type Bus, deleteRouteStreams, positionKey, readEnd, type RoutesDocument, trimLane } from '@millrace/bus'
+import { removed, retired } from './apply.ts'
+import type { KnownRoute } from './route-lanes.ts'
+import { isGone, type Revised, type Situation, whatRuns } from './situation.ts'
+import type { Store } from './store.ts'
+import { actorId } from './wanted.ts'
+
+/** What the steps are decided from, and the revision of `mr_routes` that they may change: no other. */
+export interface Ending {
+  bus: Bus
+  store: Store
+  kept: Revised<RoutesDocument>
+  routes: readonly KnownRoute[]
+  now: Situation
+}
+
+/**
+ * Takes the next step of one lane or route that is ending; false where none can be taken now. Rejects with
+ * ConflictError where the routes have changed meanwhile, UnknownOutcomeError, AlarmError.
+ */
+export async function retire(ending: Ending): Promise<boolean> {
+  for (const route of ending.routes) {
+    for (const lane of route.retiring.filter(lane => sourceHasStopped(route, lane, ending.now))) {
+      if (await finishLane(ending, route, lane)) return true
+    }
+    if (route.deleting && route.retiring.length === 0 && isVacated(route, ending.now)) {
+      await remove(ending, route)
+      return true
+    }
+  }
+  return false
+}
+
+/** Its owner says `stopped` for the very assignment that told it to retire. */
+export function sourceHasStopped({ name, uid, source }: KnownRoute, lane: string, now: Situation): boolean {
+  const id = actorId('source', name, lane)
+  return [...now.documents].some(([key, { document }]) => {
+    const owner = now.instances.get(key)
+    const told = document.actors.find(actor => actor.id === id && actor.uid === uid && actor.retire === true)
+    if (told === undefined || owner === undefined || isGone(owner) || !key.startsWith(`${source}.`)) return false
+    return owner.heartbeat.actors.some(it => it.id === id && it.epoch === told.epoch && it.state === 'stopped')
+  })
+}
+
+/** Asked after the source has stopped, so the lane's end is its last; and read in this order, end first. */
+async function finishLane({ bus, store, kept }: Ending, route: KnownRoute, lane: string): Promise<boolean> {
+  const name = { service: route.source, route: route.name, lane }
+  const end = await readEnd(bus, name)
+  const position = await store.positions.bucket.read(positionKey({ ...name, service: route.sink }))
+  if (position?.value.uid !== route.uid || position.value.sequence < (end?.sequence ?? 0)) return false
+  if (end !== undefined) await trimLane(bus, name, end.sequence)
+  await store.routes.write('current', retired(kept.document, route.name, lane), kept.revision)
+  return true
+}
+
+/** No instance has an actor of the route, nor may start one. */
+export function isVacated({ name, uid }: KnownRoute, now: Situation): boolean {
+  const told = [...now.documents.values()].some(({ document }) => document.actors.some(actor => actor.uid === uid))
+  const prefixes = (['source', 'sink', 'lister'] as const).map(role => actorId(role, name, ''))
+  return !told && whatRuns(now).every(({ runs }) => runs !== 'unknown' && !anyOf(runs, prefixes))
+}
+
+function anyOf(ids: ReadonlySet<string>, prefixes: readonly string[]): boolean {
+  return [...ids].some(id => prefixes.some(prefix => id.startsWith(prefix)))
+}
+
+async function remove({ bus, store, kept }: Ending, { name, uid, sink }: KnownRoute): Promise<void> {
+  const prefix = positionKey({ service: sink, route: name, lane: '-' }).slice(0, -1)
+  for (const [key, { value, revision }] of await store.positions.bucket.list()) {
+    if (key.startsWith(prefix) && value.uid === uid) await store.positions.delete(key, revision)
+  }
+  await deleteRouteStreams(bus, name, uid)
+  await store.routes.write('current', removed(kept.document, name), kept.revision)
+}

@@ -1,0 +1,133 @@
+/**
+ * The coordinator: routes + live instances -> who runs which actor; trims lanes. Never on the data path: while it is
+ * away data flows on.
+ *
+ *   mr_routes, mr_instances, mr_assign --(mirrors)--> plan() --(compare-and-set)--> mr_assign
+ *   mr_positions --> purge of what was delivered
+ *   one process leads, by its lease (`lease.ts`); the others watch, and stand by
+ */
+import { randomBytes } from 'node:crypto'
+import type { StandingContext, StandingService } from '@millrace/host'
+import { z } from 'zod'
+import { answerApply, answerDelete, type Office } from './control.ts'
+import { Epochs, EpochsExhaustedError } from './epoch.ts'
+import { Leader } from './leader.ts'
+import { Lease } from './lease.ts'
+import { Liveness } from './liveness.ts'
+import { coordinatorMetrics } from './metrics.ts'
+import { SupersededError } from './plan.ts'
+import { makeBuckets, Store } from './store.ts'
+import { highestTerm } from './terms.ts'
+
+const settings = {
+  installation: z
+    .string()
+    .regex(/^[a-z0-9-]{1,20}$/, 'expected 1 to 20 of a-z 0-9 -')
+    .default(() => randomBytes(4).toString('hex'))
+    .describe('Keeps two Millraces on the same brokers apart. Written once, at the first start; later ones keep it.')
+    .meta({ shownDefault: 'eight random characters' }),
+  replicas: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(5)
+    .default(1)
+    .describe('Replicas of every stream and bucket: 3 where NATS is a cluster.'),
+  natsMonitorUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Monitoring URL of nats-server: tells how much space is left when an apply asks for too much.'),
+}
+
+type Context = StandingContext<typeof settings>
+
+/** One coordinator: a standby until it is its turn to lead. */
+class Coordinator {
+  readonly #context: Context
+  readonly #liveness = new Liveness()
+  readonly #store: Store
+  readonly #lease: Lease
+  #leader: Leader | undefined
+  #term = 0
+
+  constructor(context: Context) {
+    const { bus, instance, startId } = context
+    this.#context = context
+    this.#store = new Store(bus, {
+      heartbeat: (key, heartbeat) => {
+        if (heartbeat === undefined) this.#liveness.forget(key)
+        else this.#liveness.heard(key, heartbeat, performance.now())
+      },
+      changed: () => this.#leader?.wake(),
+    })
+    this.#lease = new Lease(this.#store.leader, { instance, startId, highestTerm: () => highestTerm(bus, this.#store) })
+    const { replicas, natsMonitorUrl: monitorUrl } = context.settings
+    const office: Office = { store: this.#store, room: { bus, replicas, monitorUrl }, leads: () => this.#lease.held }
+    context.control('apply', request => answerApply(office, request))
+    context.control('delete', request => answerDelete(office, request))
+    context.metrics(() => coordinatorMetrics(this.#leader, this.#term))
+  }
+
+  /** Watches, and leads whenever it can, until it is drained. */
+  async run(): Promise<void> {
+    const { bus, draining } = this.#context
+    await makeBuckets(bus, this.#context.settings.replicas)
+    const over = new AbortController()
+    const off = bus.on(event => event.is === 'connected' && this.#liveness.bePatient(performance.now()))
+    const following = this.#store.follow(over.signal)
+    try {
+      await Promise.race([this.#compete(draining), following])
+    } finally {
+      over.abort()
+      off()
+      await following
+    }
+  }
+
+  async #compete(draining: AbortSignal): Promise<void> {
+    this.#context.state('running')
+    while (!draining.aborted) {
+      const term = await this.#lease.take(draining)
+      if (term !== undefined) await this.#lead(term, draining)
+    }
+  }
+
+  async #lead(term: number, draining: AbortSignal): Promise<void> {
+    const { bus, log, settings } = this.#context
+    const { replicas, installation } = settings
+    const parts = { bus, store: this.#store, liveness: this.#liveness, lease: this.#lease, replicas, installation }
+    const leader = new Leader({ ...parts, epochs: new Epochs(term), looked: () => this.#tell(leader) })
+    this.#liveness.bePatient(performance.now())
+    this.#leader = leader
+    this.#term = term
+    log.info({ term }, 'leads')
+    const over = new AbortController()
+    const keeping = this.#lease.keep(over.signal).finally(() => leader.wake())
+    try {
+      await leader.lead(draining)
+    } catch (error) {
+      if (!(error instanceof SupersededError || error instanceof EpochsExhaustedError)) throw error
+      this.#lease.drop()
+    } finally {
+      this.#leader = undefined
+      over.abort()
+      await keeping
+      log.info({ term }, 'leads no more')
+    }
+  }
+
+  /** What stands in the way of routes is this instance's own state while it leads. */
+  #tell({ problems }: Leader): void {
+    const [problem, ...others] = problems.values()
+    if (problem === undefined) return this.#context.state('running')
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+    this.#context.state('holding', { ...problem, message: problem.message + more })
+  }
+}
+
+/** What the process runs. */
+export const service: StandingService<typeof settings> = {
+  name: 'coordinator',
+  settings,
+  run: context => new Coordinator(context).run(),
+}

@@ -1,0 +1,33 @@
+/** The highest term that ever left a trace: the next leader's must be above it, even where a bucket was restored. */
+import { type Bus, lanesOf, readEnd } from '@millrace/bus'
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { termOf } from './epoch.ts'
+import type { Store } from './store.ts'
+
+/**
+ * Looks through assignments, heartbeats, positions and the last message of every lane. Rejects with
+ * UnknownOutcomeError where NATS is away.
+ */
+export async function highestTerm(bus: Bus, store: Store): Promise<number> {
+  await store.reload(AbortSignal.timeout(10_000))
+  const routes = Object.keys(store.routes.entries.get('current')?.document.routes ?? {})
+  const lanes = await Promise.all(routes.map(route => lanesThere(bus, route)))
+  const ends = await Promise.all(lanes.flat().map(lane => readEnd(bus, lane)))
+  const terms = [
+    ...[...store.assignments.entries.values()].map(({ document }) => document.term),
+    ...[...store.instances.entries.values()].map(({ document }) => document.term),
+    ...[...store.positions.entries.values()].map(({ document }) => termOf(document.epoch)),
+    ...ends.map(end => termOf(end?.epoch ?? 0)),
+  ]
+  return terms.reduce((highest, term) => Math.max(highest, term), 0)
+}
+
+async function lanesThere(bus: Bus, route: string) {
+  try {
+    return await lanesOf(bus, route)
+  } catch (error) {
+    // A route whose stream is not made yet, or is gone: `provision.ts` says which.
+    if (error instanceof JetStreamApiError) return []
+    throw error
+  }
+}
