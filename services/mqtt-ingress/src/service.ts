@@ -1,0 +1,46 @@
+/**
+ * mqtt-ingress: one source actor a subscriber slot.
+ *
+ *   MQTT broker -- PUBLISH --> libs/mqtt Session -> source.ts -> toRecord -> libs/lane Writer -- batch --> JetStream
+ *   MQTT broker <- PUBACK ---- in order, in one write <--------- stored <--------------------- PubAck ---- JetStream
+ */
+import type { PlacedService } from '@millrace/host'
+import { openWriter } from '@millrace/lane'
+import { largestRecord } from '@millrace/routes'
+import { Source } from './source.ts'
+
+/** How much of a lane may be unstored (R8). The records are also what the broker is told as Receive Maximum. */
+const share = { records: 10_000, bytes: 32 * 2 ** 20 }
+
+export const service: PlacedService = {
+  name: 'mqtt-ingress',
+  settings: {},
+  async start(actor, context) {
+    const { route, lane, uid, epoch } = actor
+    const { bus, counts, fresh, allowed } = context
+    const ended = new AbortController()
+    const signal = AbortSignal.any([context.signal, ended.signal])
+    const slot = { lane, signal, retire: actor.retire ?? false, receiveMaximum: share.records }
+    const source: Source = new Source(context, slot, start =>
+      openWriter({
+        bus,
+        lane: { service: 'mqtt-ingress', route, lane },
+        uid,
+        epoch,
+        signal,
+        mayWrite: () => fresh() || allowed(),
+        start,
+        events: source,
+        share,
+        maxRecordBytes: largestRecord(context.route),
+        tell: source.tellStoring,
+        counts,
+      }),
+    )
+    try {
+      await source.run()
+    } finally {
+      ended.abort()
+    }
+  },
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { clientIdOf, endedPosition, filtersOf, openingPosition } from '../src/slot.ts'
+
+const name = { installation: 'plant', route: 'telemetry', lane: '1' }
+
+test('a client id is the same for every owner of the slot, and no other', () => {
+  expect(clientIdOf(name)).toBe('plant-telemetry-1')
+})
+
+test('one subscriber has the plain filters, several share them', () => {
+  expect(filtersOf(name, ['a/+', 'b'], 1)).toEqual(['a/+', 'b'])
+  expect(filtersOf(name, ['a/+', 'b'], 2)).toEqual(['$share/plant-telemetry/a/+', '$share/plant-telemetry/b'])
+})
+
+describe('the opening position', () => {
+  test('of a new lane: nothing is subscribed yet, so no session can be missing', () => {
+    expect(openingPosition('c', ['a'], undefined)).toEqual({ clientId: 'c', filters: ['a'], subscribed: false })
+  })
+
+  test('of an old lane names the filters of before as well, until they are unsubscribed', () => {
+    const previous = JSON.stringify({ clientId: 'c', filters: ['old', 'a'], subscribed: true })
+    expect(openingPosition('c', ['a', 'b'], previous)).toEqual({
+      clientId: 'c',
+      filters: ['old', 'a', 'b'],
+      subscribed: true,
+    })
+  })
+
+  test('of a lane whose session was ended: none can be missing', () => {
+    expect(openingPosition('c', ['a'], JSON.stringify(endedPosition('c'))).subscribed).toBe(false)
+  })
+
+  test.each([
+    ['', 'JSON'],
+    ['{}', 'clientId'],
+    ['12', 'object'],
+    ['{"clientId": 1}', 'clientId'],
+  ])('a position of somebody else is an error: %j', (previous, why) => {
+    expect(() => openingPosition('c', ['a'], previous)).toThrow(why)
+  })
+})
