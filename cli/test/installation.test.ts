@@ -1,6 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import {
   Bucket,
   connectBus,
@@ -13,7 +17,7 @@ import {
 import { type NatsServer, startNats } from '@millrace/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Leader } from './leader.ts'
-import { examples, millrace } from './spawn.ts'
+import { examples, main, millrace } from './spawn.ts'
 
 let folder: string
 let nats: NatsServer
@@ -219,6 +223,20 @@ describe('the fleet', () => {
     }
     const ended = await millrace(['status', '-o', 'json'], { env })
     expect(JSON.parse(ended.out)).toMatchObject({ routes: [{ guarantee: 'at-least-once', lowered: [] }] })
+  })
+
+  test('a watched status goes on until Ctrl-C, and then is exit code 130 without a word', async () => {
+    const env = { PATH: process.env['PATH'], MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') }
+    const child = spawn(process.execPath, [main, 'status', '--watch', '-o', 'json'], { env })
+    const errors = text(child.stderr)
+    let reports = 0
+    for await (const line of createInterface(child.stdout)) {
+      expect(JSON.parse(line)).toMatchObject({ leader: { instance: '1' } })
+      reports += 1
+      if (reports === 2) child.kill('SIGINT')
+    }
+    const code = child.exitCode ?? (await once(child, 'exit'))[0]
+    expect({ code, errors: await errors, reports }).toEqual({ code: 130, errors: '', reports: 2 })
   })
 
   test('drain returns when the instance runs nothing any more', async () => {

@@ -10,7 +10,8 @@ export interface Ended {
   err: string
 }
 
-const main = join(import.meta.dirname, '../src/main.ts')
+/** The command's own file. */
+export const main = join(import.meta.dirname, '../src/main.ts')
 
 /** Runs `millrace` as a process of its own, with this standard input and nothing of our environment but the PATH. */
 export async function millrace(

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { freePort } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Ended, examples, millrace } from './spawn.ts'
+import { type Ended, examples, main, millrace } from './spawn.ts'
 
 let folder: string
 
@@ -112,7 +112,7 @@ test('files that are not there, not readable, or no files', async () => {
 })
 
 test('a reader that goes away is no error', async () => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts'), '--help'])
+  const child = spawn(process.execPath, [main, '--help'])
   child.stdout.destroy()
   const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
   expect({ err, code }).toEqual({ err: '', code: 0 })

@@ -1,0 +1,94 @@
+import type { ActorReport, InstanceDocument } from '@millrace/bus'
+import { readDocuments, storedRoute } from '@millrace/routes'
+import { expect, test } from 'vitest'
+import type { Snapshot } from '../src/snapshot.ts'
+import { reportStatus } from '../src/status-report.ts'
+import { renderStatus } from '../src/status-text.ts'
+
+const documents = `{apiVersion: millrace.dev/v1, kind: Connection, metadata: {name: m}, spec: {mqtt: {url: 'mqtt://h'}}}
+---
+{apiVersion: millrace.dev/v1, kind: Connection, metadata: {name: k}, spec: {kafka: {brokers: ['h:1']}}}
+---
+{apiVersion: millrace.dev/v1, kind: Route, metadata: {name: r}, spec: {source: {connection: m, topics: [a]}, sink: {connection: k, topic: t}}}`
+
+const { connections, routes } = readDocuments([{ file: 'f', text: documents }])
+const specs = Object.fromEntries(routes.map(route => [route.name, { uid: 'u', version: 1, spec: storedRoute(route) }]))
+
+const actor = (id: string, counts: Record<string, number>): ActorReport => ({
+  id,
+  epoch: 1,
+  version: 1,
+  state: 'running',
+  counts,
+})
+
+const instance = (beat: number, actors: ActorReport[], startId = 's'): InstanceDocument => {
+  return { startId, beat, version: '1', term: 1, revision: 1, state: 'running', actors }
+}
+
+function snapshot(at: number, instances: Record<string, InstanceDocument>): Snapshot {
+  return {
+    at,
+    leader: { instance: '1', startId: 's', term: 2, beat: 1 },
+    routes: {
+      connections: new Map(connections.map(one => [one.name, one])),
+      routes: new Map(routes.map(one => [one.name, one])),
+      problems: [],
+      revision: 3,
+      document: { installation: 'i', connections: {}, routes: specs },
+    },
+    instances: new Map(Object.entries(instances)),
+    positions: new Map(),
+  }
+}
+
+const safe = { replicas: 3, syncAlways: 'unknown' } as const
+
+test('rates are what was counted between the two looks, over all instances', () => {
+  const before = snapshot(1000, {
+    'mqtt-ingress.a': instance(1, [actor('source.r.0', { in: 100 })]),
+    'mqtt-ingress.b': instance(1, [actor('source.r.1', { in: 50 }), actor('source.other.0', { in: 0 })]),
+  })
+  const after = snapshot(3000, {
+    'mqtt-ingress.a': instance(2, [actor('source.r.0', { in: 300 })]),
+    'mqtt-ingress.b': instance(2, [actor('source.r.1', { in: 150 }), actor('source.other.0', { in: 999 })]),
+  })
+  expect(reportStatus(before, after, safe).routes).toMatchObject([{ name: 'r', in: 150, out: 0 }])
+})
+
+test('a process that began anew between the looks has counted from 0', () => {
+  const before = snapshot(0, { 'kafka-egress.a': instance(9, [actor('sink.r.0', { out: 1000 })]) })
+  const after = snapshot(1000, { 'kafka-egress.a': instance(1, [actor('sink.r.0', { out: 40, pending: 5 })], 'new') })
+  expect(reportStatus(before, after, safe)).toMatchObject({
+    routes: [{ out: 40, pending: 5 }],
+    instances: [{ name: 'kafka-egress.a', state: 'running' }],
+  })
+})
+
+test('what a silent instance said last does not count', () => {
+  const beats = { 'kafka-egress.a': instance(9, [actor('sink.r.0', { out: 10, pending: 7 })]) }
+  const report = reportStatus(snapshot(0, beats), snapshot(1000, beats), safe)
+  expect(report).toMatchObject({ instances: [{ state: 'silent' }], actors: [], routes: [{ pending: 0 }] })
+})
+
+test('an instance’s name is shown as it was given', () => {
+  const beats = (beat: number) => ({ 'kafka-egress.host=2E1': instance(beat, []) })
+  const report = reportStatus(snapshot(0, beats(1)), snapshot(1000, beats(2)), safe)
+  expect(report.instances.map(({ name }) => name)).toEqual(['kafka-egress.host.1'])
+})
+
+test('no leader and no routes are said, with what to do', () => {
+  const empty = { ...snapshot(0, {}), leader: undefined }
+  const page = renderStatus(reportStatus(empty, { ...empty, routes: { ...empty.routes, routes: new Map() } }, safe))
+  expect(page).toContain('No coordinator leads.')
+  expect(page).toContain('millrace apply -f examples/telemetry')
+})
+
+test('a route of a version that can’t be read is told', () => {
+  const there = snapshot(0, {})
+  const problems = [
+    { kind: 'Route' as const, name: 'x', code: 'unknown_field', message: 'Route x: sink.warp: unknown field' },
+  ]
+  const page = renderStatus(reportStatus(there, { ...there, routes: { ...there.routes, problems } }, safe))
+  expect(page).toMatch(/\n\nRoute x: sink.warp: unknown field$/)
+})
