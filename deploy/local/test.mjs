@@ -9,6 +9,7 @@ import path from 'node:path'
 import { countTests, sum } from './count.mjs'
 import { ensureDependencies, ensureTools, root } from './index.mjs'
 
+/** Each counts as one test. */
 const checks = {
   format: ['biome', 'format', '.'],
   types: ['tsc', '-p', '.'],
@@ -16,50 +17,58 @@ const checks = {
   unused: ['knip'],
 }
 
-const tools = await ensureTools(['node', 'nats-server', 'mosquitto', 'kafka'])
-for (const [name, tool] of Object.entries(tools)) console.log(`${name} ${tool.version}: ${tool.from}, ${tool.path}`)
-await ensureDependencies(line => console.log(line), tools.node.path)
-
-/** @type {import('./count.mjs').Count[]} */
-const counts = []
-for (const [name, command] of Object.entries(checks)) counts.push(await check(name, command))
-counts.push(await tests())
-
-const total = sum(counts)
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
-process.exitCode = total.failed === 0 ? 0 : 1
-
-/**
- * Runs one static check, which counts as one test.
- * @param {string} name
- * @param {string[]} command
- * @returns {Promise<import('./count.mjs').Count>}
- */
-async function check(name, command) {
-  console.log(`\n--- ${name}: ${command.join(' ')}`)
-  const code = await execute(command)
-  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
-}
+const { passed, failed, skipped } = await everything().catch(problem => {
+  console.error(problem instanceof Error ? problem.message : problem)
+  return { passed: 0, failed: 1, skipped: 0 }
+})
+process.exitCode = failed === 0 ? 0 : 1
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 
 /** @returns {Promise<import('./count.mjs').Count>} */
-async function tests() {
+async function everything() {
+  const tools = await ensureTools(['node', 'nats-server', 'mosquitto', 'kafka'])
+  for (const [name, tool] of Object.entries(tools)) console.log(`${name} ${tool.version}: ${tool.from}, ${tool.path}`)
+  await ensureDependencies(line => console.log(line), tools.node.path)
+  const counts = []
+  for (const [name, command] of Object.entries(checks)) counts.push(await check(name, command, tools.node.path))
+  return sum([...counts, await tests(tools.node.path)])
+}
+
+/**
+ * @param {string} name
+ * @param {string[]} command
+ * @param {string} node
+ * @returns {Promise<import('./count.mjs').Count>}
+ */
+async function check(name, command, node) {
+  console.log(`\n--- ${name}: ${command.join(' ')}`)
+  const ok = (await execute(command, node)) === 0
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
+}
+
+/**
+ * @param {string} node
+ * @returns {Promise<import('./count.mjs').Count>}
+ */
+async function tests(node) {
   const report = path.join(root, '.millrace', 'test', 'vitest.json')
   await mkdir(path.dirname(report), { recursive: true })
   await rm(report, { force: true })
   console.log('\n--- tests: vitest run')
-  const code = await execute(['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
-  const text = await readFile(report, 'utf8').catch(() => '{}')
-  return countTests(JSON.parse(text), code)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const code = await execute(['vitest', 'run', ...reporters], node)
+  return countTests(JSON.parse(await readFile(report, 'utf8').catch(() => '{}')), code)
 }
 
 /**
  * Runs a program of the dependencies under Node 26, and gives its exit code.
  * @param {string[]} command
+ * @param {string} node
  * @returns {Promise<number | null>}
  */
-function execute([program = '', ...args]) {
+function execute([program = '', ...args], node) {
   const bin = path.join(root, 'node_modules', '.bin')
-  const PATH = [path.dirname(tools.node.path), bin, process.env.PATH].join(path.delimiter)
+  const PATH = [path.dirname(node), bin, process.env.PATH].join(path.delimiter)
   return new Promise((resolve, reject) => {
     const child = spawn(path.join(bin, program), args, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH } })
     child.once('error', reject)

@@ -1,6 +1,7 @@
 /** Runs another program to its end: how the installers here speak to npm, Go, Maven and apt-get. */
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import path from 'node:path'
 import { root } from './folders.mjs'
@@ -40,6 +41,17 @@ export function run(command, args, { cwd, env } = {}) {
       reject(new CommandError(`${command} ${args.join(' ')}: ${reason(error)}\n${tail}`, { cause: error }))
     })
   })
+}
+
+/**
+ * Installs a package of npm into an empty folder: `<folder>/node_modules`.
+ * @param {string} folder
+ * @param {string} wanted `name@version`
+ */
+export async function installFromNpm(folder, wanted) {
+  // Not by --prefix: npm would then look for its global settings, such as a proxy's certificate, in that folder.
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true }\n')
+  await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', wanted], { cwd: folder })
 }
 
 /** @param {import('node:child_process').ExecFileException} error */

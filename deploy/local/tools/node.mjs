@@ -1,6 +1,6 @@
 /** Node 26, which runs everything but this folder: the npm package that holds the plain binary for this platform. */
 import path from 'node:path'
-import { run } from './command.mjs'
+import { installFromNpm } from './command.mjs'
 import { installOnce, toolFolder } from './folders.mjs'
 
 const version = '26.10.0'
@@ -18,7 +18,7 @@ export async function ensureNode(say) {
   await installOnce(folder, async into => {
     say(`installing Node ${version} from npm`)
     // The package `node` itself gets its binary by an install script, which npm may block; this one is the binary.
-    await run('npm', ['install', '--prefix', into, '--no-save', '--no-audit', '--no-fund', `${name}@${version}`])
+    await installFromNpm(into, `${name}@${version}`)
   })
   return { path: path.join(folder, 'node_modules', name, 'bin', 'node'), version, from: "npm's package" }
 }

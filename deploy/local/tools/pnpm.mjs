@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { run } from './command.mjs'
+import { installFromNpm, run } from './command.mjs'
 import { exclusively, installOnce, root, toolFolder } from './folders.mjs'
 
 const version = '12.21.0'
@@ -15,7 +15,7 @@ export async function ensurePnpm(say) {
   const folder = toolFolder('pnpm', version)
   await installOnce(folder, async into => {
     say(`installing pnpm ${version} from npm`)
-    await run('npm', ['install', '--prefix', into, '--no-save', '--no-audit', '--no-fund', `pnpm@${version}`])
+    await installFromNpm(into, `pnpm@${version}`)
   })
   return { path: path.join(folder, 'node_modules', '.bin', 'pnpm'), version, from: "npm's package" }
 }
