@@ -1,0 +1,113 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { noLeaks } from '@millrace/testkit'
+import * as fc from 'fast-check'
+import { expect, test, vi } from 'vitest'
+import { Cluster, type KafkaError } from '../src/index.ts'
+import { endOfLog, fetchLog } from '../src/requests/log.ts'
+import { metadata } from '../src/requests/metadata.ts'
+import { produce } from '../src/requests/produce.ts'
+import { apis } from '../src/requests/request.ts'
+import { Reader } from '../src/wire.ts'
+import { FakeBroker } from './fake-broker.ts'
+import { addAll, openProducer, settingsFor } from './rig.ts'
+
+noLeaks()
+
+/** What a call throws; undefined if nothing. */
+function attempt(call: () => unknown): unknown {
+  try {
+    call()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+const failure = (opening: Promise<unknown>): Promise<KafkaError> =>
+  opening.then(
+    () => expect.unreachable('it opened'),
+    (error: KafkaError) => error,
+  )
+
+test('kafkajs 2.2.4: its request queue armed a timer for ever after the first answer, of a negative time', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  using cluster = await Cluster.open(settingsFor(broker.port))
+  const armed = vi.spyOn(globalThis, 'setTimeout')
+  const warned = vi.fn<(warning: Error) => void>()
+  process.on('warning', warned)
+  await cluster.metadata(['t'])
+  await cluster.metadata(['t'])
+  expect(armed).not.toHaveBeenCalled()
+  expect(warned).not.toHaveBeenCalled()
+  armed.mockRestore()
+  process.off('warning', warned)
+})
+
+test('a throttled client waits, and only once, before its next request', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  await using rig = await openProducer(broker.port)
+  broker.throttle = 120
+  addAll(rig.producer, ['a'])
+  await rig.producer.deliver()
+  broker.throttle = 0
+  const before = performance.now()
+  addAll(rig.producer, ['b'])
+  expect(await rig.producer.deliver()).toEqual({ is: 'done' })
+  expect(performance.now() - before).toBeGreaterThan(100)
+  expect(broker.values('t')).toEqual(['a', 'b'])
+})
+
+test('a broker that is not there is unreachable, which may pass', async () => {
+  const error = await failure(Cluster.open(settingsFor(1)))
+  expect(error).toMatchObject({ name: 'KafkaError', code: 'broker_unreachable', mayPass: true })
+  expect(error.message).toContain('127.0.0.1:1')
+  expect(error.message).toContain('ECONNREFUSED')
+})
+
+test('a server that never answers is unreachable after the time-out', async () => {
+  const silent = createServer(socket => socket.resume())
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const address = silent.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const error = await failure(Cluster.open(settingsFor(port, { connectTimeout: 200 })))
+  expect(error).toMatchObject({ code: 'broker_unreachable' })
+  silent.close()
+})
+
+test('a broker that speaks other versions is told apart, with what it speaks', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  broker.versions.set(apis.initProducerId.key, [0, 1])
+  const error = await failure(openProducer(broker.port))
+  expect(error).toMatchObject({ code: 'unsupported_version', mayPass: false })
+  expect(error.message).toContain('InitProducerId 0 to 1')
+  broker.versions.delete(apis.metadata.key)
+  expect(await failure(Cluster.open(settingsFor(broker.port)))).toMatchObject({ code: 'unsupported_version' })
+})
+
+test('an abort ends the cluster at once, and nothing can be sent any more', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  const abort = new AbortController()
+  using cluster = await Cluster.open(settingsFor(broker.port), abort.signal)
+  abort.abort()
+  expect(await failure(cluster.metadata(['t']))).toMatchObject({ code: 'closed' })
+  expect(await failure(Cluster.open(settingsFor(broker.port), abort.signal))).toMatchObject({ code: 'closed' })
+})
+
+test('answers of any bytes are read, or end in a RangeError', () => {
+  const requests = [
+    metadata(['t']),
+    produce([], -1, 1),
+    endOfLog('t', 0, 'latest'),
+    fetchLog('t', 0, { from: 0n, maxBytes: 1 }),
+  ]
+  fc.assert(
+    fc.property(fc.constantFrom(...requests), fc.uint8Array({ maxLength: 200 }), (request, bytes) => {
+      const from = new Reader(Buffer.from(bytes))
+      const ended = attempt(() => request.decode(from, request.api.most))
+      expect(ended === undefined || ended instanceof RangeError).toBe(true)
+    }),
+    { numRuns: 2_000 },
+  )
+})
