@@ -14,8 +14,15 @@ export interface SourceFile {
   text: string
 }
 
-/** A fault of the text itself, at an offset. */
-interface TextFault extends IssueDetail {
+/** A fault of the text itself. */
+interface TextFault extends Place {
+  code: string
+  message: string
+  hint?: string | undefined
+}
+
+/** The same, at an offset. */
+interface Fault extends IssueDetail {
   message: string
   offset: number
 }
@@ -24,6 +31,8 @@ interface TextFault extends IssueDetail {
 export interface ParsedDocument {
   /** Maps (without a prototype), lists, and scalars of the YAML 1.2 core schema. */
   value: unknown
+  /** What may not stand there, and is not in the value. */
+  faults: TextFault[]
   /** Where a field's value stands, or its key, or the nearest that there is of a field that is missing. */
   place(path: readonly PropertyKey[], at?: 'key' | number): Place
 }
@@ -31,7 +40,7 @@ export interface ParsedDocument {
 /** A file's documents; those that are not YAML are left out, and told. */
 export interface ParsedFile {
   documents: ParsedDocument[]
-  faults: (TextFault & { place: Place })[]
+  faults: TextFault[]
 }
 
 const largestText = 2 ** 20
@@ -45,7 +54,7 @@ const mostFaults = 100
 /** Parses a file of any number of documents. Never throws. */
 export function parseFile(text: string): ParsedFile {
   const lines = new LineCounter()
-  const faults: TextFault[] = []
+  const faults: Fault[] = []
   const documents: ParsedDocument[] = []
   const tokens = tokensOf(text, lines, faults)
   const composer = new Composer({ uniqueKeys: false, stringKeys: true, resolveKnownTags: false, merge: false })
@@ -53,19 +62,18 @@ export function parseFile(text: string): ParsedFile {
     const errors = [...document.errors, ...document.warnings]
     for (const { message, pos } of errors) {
       // Cut where it begins to quote the text, which may hold a secret.
-      faults.push({ code: 'bad_yaml', message: message.replace(/:? "?[^\w ]*".*$/s, '').slice(0, 100), offset: pos[0] })
+      faults.push({ code: 'bad_yaml', message: message.replace(/(?<! ): .*$/s, '').slice(0, 100), offset: pos[0] })
     }
     if (errors.length > 0 || (isScalar(document.contents) && document.contents.value === null)) continue
-    const walk = new Walk(text, lines, faults)
+    const walk = new Walk(text, lines)
     const value = walk.read(document.contents, [])
-    documents.push({ value, place: (path, at) => walk.place(path, at) })
+    documents.push({ value, faults: placed(walk.faults, lines), place: (path, at) => walk.place(path, at) })
   }
-  const told = faults.slice(0, mostFaults).map(fault => ({ ...fault, place: placeAt(lines, fault.offset) }))
-  return { documents, faults: told }
+  return { documents, faults: placed(faults, lines) }
 }
 
 /** The text's tokens; none at all where it is too large or too deep to be looked at. */
-function tokensOf(text: string, lines: LineCounter, faults: TextFault[]): CST.Token[] {
+function tokensOf(text: string, lines: LineCounter, faults: Fault[]): CST.Token[] {
   lines.addNewLine(0)
   if (Buffer.byteLength(text) > largestText) {
     faults.push({ code: 'too_large', message: 'the file is larger than 1 MiB', hint: 'split it', offset: 0 })
@@ -95,6 +103,12 @@ function tokensOf(text: string, lines: LineCounter, faults: TextFault[]): CST.To
   return [...tokens, ...parser.end()]
 }
 
+function placed(faults: readonly Fault[], lines: LineCounter): TextFault[] {
+  return faults
+    .slice(0, mostFaults)
+    .map(({ code, message, hint, offset }) => ({ code, message, hint, ...placeAt(lines, offset) }))
+}
+
 function placeAt(lines: LineCounter, offset: number): Place {
   const { line, col } = lines.linePos(offset)
   return { line: Math.max(line, 1), column: Math.max(col, 1) }
@@ -108,23 +122,22 @@ interface Span {
 
 /** Turns one document's nodes into plain values, and remembers where each stands. */
 class Walk {
+  readonly faults: Fault[] = []
   readonly #text: string
   readonly #lines: LineCounter
-  readonly #faults: TextFault[]
   readonly #spans = new Map<string, Span>()
   readonly #texts = new Map<string, string>()
 
-  constructor(text: string, lines: LineCounter, faults: TextFault[]) {
+  constructor(text: string, lines: LineCounter) {
     this.#text = text
     this.#lines = lines
-    this.#faults = faults
   }
 
   read(node: unknown, path: readonly PropertyKey[], keyStart?: number): unknown {
     const [start, end] = rangeOf(node) ?? [keyStart ?? 0, keyStart ?? 0]
     this.#spans.set(keyOf(path), { start, end, keyStart: keyStart ?? start })
     if (isAlias(node)) {
-      this.#faults.push({ code: 'alias', message: 'aliases are not followed; write the value out', offset: start })
+      this.faults.push({ code: 'alias', message: 'aliases are not followed; write the value out', offset: start })
       return undefined
     }
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index]))
@@ -140,7 +153,7 @@ class Walk {
       const key = isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined
       const offset = rangeOf(pair.key)?.[0] ?? 0
       const fault = key === undefined ? { code: 'bad_key', message: 'a key is plain text' } : keyFault(key, value)
-      if (fault !== undefined) this.#faults.push({ ...fault, offset })
+      if (fault !== undefined) this.faults.push({ ...fault, offset })
       else if (key !== undefined) value[key] = this.read(pair.value, [...path, key], offset)
     }
     return value
@@ -149,7 +162,7 @@ class Walk {
   #scalar(value: string, path: readonly PropertyKey[], start: number): void {
     this.#texts.set(keyOf(path), value)
     const fault = textFault(value)
-    if (fault !== undefined) this.#faults.push({ ...fault, offset: start })
+    if (fault !== undefined) this.faults.push({ ...fault, offset: start })
   }
 
   place(path: readonly PropertyKey[], at?: 'key' | number): Place {

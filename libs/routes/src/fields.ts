@@ -61,7 +61,7 @@ export const flag = (): z.ZodBoolean => z.boolean(expected('true or false'))
 /** A whole number within bounds. */
 export function integer(least: number, most: number): z.ZodNumber {
   const sentence = `expected a whole number from ${least} to ${most}`
-  return z.int(sentence).min(least, sentence).max(most, sentence)
+  return z.number(sentence).refine(value => Number.isInteger(value) && value >= least && value <= most, sentence)
 }
 
 /** One value of a closed set. */

@@ -45,9 +45,8 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
   const drafts: Draft[] = []
   for (const { file, text } of files) {
     const parsed = parseFile(text)
-    for (const { place, code, message, hint } of parsed.faults) {
-      problems.push({ severity: 'error', code, file, ...place, message, hint })
-    }
+    const faults = [...parsed.faults, ...parsed.documents.flatMap(document => document.faults)]
+    problems.push(...faults.map(fault => ({ severity: 'error' as const, file, ...fault })))
     drafts.push(...parsed.documents.map(document => draftOf(file, document)))
   }
   const named = new Map<string, Connection | undefined>(known.map(connection => [connection.name, connection]))
@@ -56,11 +55,14 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
   }
   for (const draft of drafts) checkAmongOthers(draft, drafts, named)
   problems.push(...drafts.flatMap(problemsOf))
-  const valid = drafts.filter(draft => !draft.findings.some(finding => finding.severity === 'error'))
+  const valid = drafts.filter(
+    ({ document, findings }) =>
+      document.faults.length === 0 && findings.every(({ severity }) => severity === 'warning'),
+  )
   return {
     connections: valid.flatMap(({ connection }) => connection ?? []),
     routes: valid.flatMap(({ route }) => route ?? []),
-    problems: problems.sort(byPlace(files)).filter(isNews),
+    problems: problems.sort(byPlace(files)),
   }
 }
 
@@ -133,14 +135,4 @@ function fieldOf(value: unknown, key: PropertyKey): unknown {
 function byPlace(files: readonly SourceFile[]): (a: DocumentProblem, b: DocumentProblem) => number {
   const order = new Map(files.map(({ file }, index) => [file, index]))
   return (a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || a.line - b.line || a.column - b.column
-}
-
-/** Two checks that say the same of the same place are one. */
-function isNews(
-  { file, line, column, code }: DocumentProblem,
-  index: number,
-  all: readonly DocumentProblem[],
-): boolean {
-  const before = all[index - 1]
-  return before?.file !== file || before.line !== line || before.column !== column || before.code !== code
 }

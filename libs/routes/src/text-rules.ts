@@ -19,5 +19,4 @@ export function textFault(text: string): (IssueDetail & { message: string }) | u
 /** Controls but tab and line feed; what only formats (zero width, bidirectional, byte order mark); line separators. */
 const forbidden = /(?![\t\n])[\p{Cc}\p{Cf}\u2028\u2029]/u
 
-const inlineSecret =
-  /-----BEGIN |SharedAccess(?:Key|Signature)\s*=|\b(?:password|passwd|secret)\s*=|:\/\/[^/\s:@]*:[^/\s@]+@/i
+const inlineSecret = /-----BEGIN |SharedAccess(?:Key|Signature)\s*=|\b(?:password|passwd|secret)\s*=/i

@@ -46,6 +46,21 @@ describe('fields', () => {
     ])
   })
 
+  test('every field that is missing is told', () => {
+    const text = together(route().replace(/source: .*/, 'source: {}'))
+    expect(problemsOf(text).map(withoutPlace)).toEqual([
+      'spec.source.connection: missing; expected a name',
+      'spec.source.topics: missing; expected a list',
+    ])
+  })
+
+  test('a document with a fault in its text is not among the valid ones', () => {
+    const text = together(route({ rest: '  headers: none\n  headers: lossless\n' }))
+    const { routes, connections } = readDocuments([{ file: 'f', text }])
+    expect(routes).toEqual([])
+    expect(connections).toHaveLength(2)
+  })
+
   test('a misspelt field is told once, and not again as missing', () => {
     const text = together(
       route().replace('connection: plant', 'conection: plant').replace('kind: Route', 'knid: Route'),
