@@ -11,7 +11,7 @@ const version = '12.21.0'
  * @param {import('./folders.mjs').Say} say
  * @returns {Promise<import('./tools.mjs').Tool>} `path` is the binary
  */
-export async function ensurePnpm(say) {
+async function ensurePnpm(say) {
   const folder = toolFolder('pnpm', version)
   await installOnce(folder, async into => {
     say(`installing pnpm ${version} from npm`)
