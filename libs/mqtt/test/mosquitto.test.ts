@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { eventually, type Mosquitto, noLeaks, startMosquitto, startProxy } from '@millrace/testkit'
 import { emptyView, HeaderWriter, recordOf } from '@millrace/record'
 import { connectAsync, type IClientPublishOptions } from 'mqtt'
@@ -23,12 +22,16 @@ const subscription = (filter: string, changed: Partial<Subscription> = {}): Subs
 
 type Message = [topic: string, payload: string | Buffer, options?: IClientPublishOptions]
 
-/** Publishes with MQTT.js; every message is acknowledged before this resolves. */
+/**
+ * Publishes with MQTT.js; every message is acknowledged before this resolves. As many at a time as mosquitto's Receive
+ * Maximum: MQTT.js takes no heed of it, and mosquitto loses what comes beyond with QoS 2.
+ */
 async function publish(...messages: Message[]): Promise<void> {
   const client = await connectAsync(broker.url, { protocolVersion: 5 })
-  await Promise.all(
-    messages.map(([topic, payload, options]) => client.publishAsync(topic, payload, { qos: 1, ...options })),
-  )
+  for (let from = 0; from < messages.length; from += 20) {
+    const some = messages.slice(from, from + 20)
+    await Promise.all(some.map(([topic, payload, more]) => client.publishAsync(topic, payload, { qos: 1, ...more })))
+  }
   await client.endAsync()
 }
 
@@ -83,7 +86,7 @@ test('what MQTT.js publishes comes as a record with everything that was sent', a
   expect(find('all/2')?.headers[2]?.[0]).toBe('mqtt.retain')
 })
 
-test('QoS 0, 1 and 2 in the order in which one publisher sent them, 3,000 in flight at most 20', async () => {
+test('3,000 messages of QoS 1, 2 and 1 come in the order in which they were sent, at most 20 unacknowledged', async () => {
   const session = await connected(broker.port, { clientId: 'in-order', receiveMaximum: 20 })
   const receiver = new Receiver()
   session.start(packet => {
@@ -259,41 +262,3 @@ test('a broker that is down is lost, and let in again when it is up; without per
   expect(again.sessionPresent).toBe(false)
   await forget(again)
 })
-
-test('a password: the right one passes, the wrong one is refused and not repeated in the problem', async () => {
-  await using other = await startMosquitto({ passwords: { ada: 'right-password' } })
-  const ending = await refusal(other.port, { username: 'ada', password: 'wrong-password' })
-  expect(ending).toMatchObject({ is: 'refused', mayPassLater: false })
-  expect(JSON.stringify(ending)).not.toContain('wrong-password')
-  const session = await connected(other.port, { username: 'ada', password: 'right-password' })
-  await forget(session)
-})
-
-test('TLS: trusted by its authority only, and by its name', async () => {
-  await using other = await startMosquitto({ tls: {} })
-  const { port, certificates } = tlsOf(other)
-  const ca = await readFile(certificates.ca, 'utf8')
-  await forget(await connected(port, { tls: { ca, verify: true } }))
-  await forget(await connected(port, { tls: { verify: false } }))
-  expect(await refusal(port, { tls: { verify: true } })).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
-  const wrongName = await refusal(port, { tls: { ca, servername: 'elsewhere.example', verify: true } })
-  expect(wrongName).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
-})
-
-test('a client certificate: without it there is no connection', async () => {
-  await using other = await startMosquitto({ tls: { clientCertificate: true } })
-  const { port, certificates } = tlsOf(other)
-  const [ca, cert, key] = await Promise.all(
-    [certificates.ca, certificates.client.cert, certificates.client.key].map(file => readFile(file, 'utf8')),
-  )
-  await forget(await connected(port, { tls: { ca, cert, key, verify: true } }))
-  expect(await refusal(port, { tls: { ca, verify: true } })).toMatchObject({ is: 'lost' })
-  const broken = await refusal(port, { tls: { ca, cert, key: 'not a key', verify: true } })
-  expect(broken).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
-  expect(JSON.stringify(broken)).not.toContain('not a key')
-})
-
-function tlsOf({ tls }: Mosquitto): NonNullable<Mosquitto['tls']> {
-  if (tls === undefined) throw new Error('a mosquitto without TLS')
-  return tls
-}
