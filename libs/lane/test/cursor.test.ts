@@ -1,0 +1,91 @@
+import type { LaneBatch } from '@millrace/bus'
+import { array, assert, boolean, property } from 'fast-check'
+import { expect, test } from 'vitest'
+import { Cursor } from '../src/cursor.ts'
+import { letterOf } from '../src/letter.ts'
+import { recordOf } from '@millrace/record'
+import { BatchReader } from '@millrace/record'
+import { batchOf, record, valueOf } from './records.ts'
+
+let sequence = 0
+const laneBatch = (payload: Buffer, count: number, base = 0): LaneBatch => ({
+  epoch: 1,
+  writer: 'w',
+  base,
+  count,
+  position: 'p',
+  sequence: ++sequence,
+  payload,
+})
+const good = (...values: string[]) =>
+  laneBatch(values.length === 0 ? Buffer.alloc(0) : batchOf(...values), values.length)
+
+function all(cursor: Cursor): string[] {
+  const values: string[] = []
+  while (cursor.next()) values.push(valueOf(cursor.view))
+  return values
+}
+
+test('Every record of every batch comes once, in order; opening batches have none', () => {
+  const cursor = new Cursor(undefined)
+  cursor.begin([good(), good('a', 'b'), good(), good('c')])
+  expect(all(cursor)).toEqual(['a', 'b', 'c'])
+  expect(cursor).toMatchObject({ given: 3, filtered: 0, aside: [], atEnd: true })
+  cursor.begin([good('d')])
+  expect(all(cursor)).toEqual(['d'])
+})
+
+test('What the filter leaves out is counted, and what makes it throw is set aside', () => {
+  const cursor = new Cursor(({ value }) => {
+    if (value === 'bad') throw new Error('no such field')
+    return value !== 'no'
+  })
+  const batch = good('a', 'no', 'bad', 'b')
+  cursor.begin([batch, good('no', 'c')])
+  expect(all(cursor)).toEqual(['a', 'b', 'c'])
+  expect(cursor).toMatchObject({ given: 3, filtered: 2 })
+  const message = 'The filter: no such field'
+  expect(cursor.aside).toEqual([{ batch, record: 2, count: 1, problem: { code: 'expression', message } }])
+})
+
+test('What the sink refuses by its index is found, whatever the filter left out', () => {
+  assert(
+    property(array(array(boolean(), { maxLength: 5 }), { maxLength: 5 }), kept => {
+      const cursor = new Cursor(({ value }) => value?.endsWith('true') === true)
+      const batches = kept.map((records, batch) => good(...records.map((keep, at) => `${batch}.${at}.${keep}`)))
+      cursor.begin(batches)
+      for (const [index, value] of all(cursor).entries()) {
+        const { batch, record } = cursor.find(index)
+        expect(value).toBe(`${batches.indexOf(batch)}.${record}.true`)
+      }
+      expect(() => cursor.find(cursor.given)).toThrow(RangeError)
+    }),
+  )
+})
+
+const broken = Buffer.from(batchOf('x', 'y'))
+broken[70] = 0xff
+
+test.each([
+  ['no batch at all', Buffer.from('hello')],
+  ['a batch with a flipped bit', broken],
+  ['a batch with another count than announced', batchOf('x')],
+])('%s is set aside whole, and the rest is delivered', (_, payload) => {
+  const cursor = new Cursor(undefined)
+  const bad = laneBatch(payload, 2, 10)
+  cursor.begin([good('a'), bad, good('b')])
+  expect(all(cursor)).toEqual(['a', 'b'])
+  expect(cursor.aside).toMatchObject([{ batch: bad, record: 0, count: 2, problem: { code: 'bad_batch' } }])
+  expect(letterOf(cursor.aside[0]!, 'U')).toMatchObject({ payload, count: 2, reason: 'bad_batch', id: 'U.10' })
+})
+
+test('The dead letter of one record is a batch with that record, whole', () => {
+  const payload = batchOf('a', 'b', 'c')
+  const batch = laneBatch(payload, 3, 40)
+  const letter = letterOf({ batch, record: 1, count: 1, problem: { code: 'too_large', message: 'Too large.' } }, 'U')
+  expect(letter).toMatchObject({ count: 1, reason: 'too_large', detail: 'Too large.', id: 'U.41' })
+  const reader = new BatchReader({ maxBytes: 1_000 })
+  expect(reader.open(letter.payload).count).toBe(1)
+  reader.next()
+  expect(recordOf(reader.view)).toEqual(record('b'))
+})
