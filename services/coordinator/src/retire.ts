@@ -3,14 +3,22 @@
  *
  *   lane:  placed --(slot given up, route deleted)--> retiring: its source takes what its session holds, and ends it
  *          --(the source says `stopped`)--> its sink delivers what is stored
- *          --(the position is the lane's last message)--> done: no actors. Its position and last message stay, so that
+ *          --(every record of the lane is behind the position, R12)--> done: no actors. Its position and last message stay, so that
  *          a slot that comes back goes on where it was, and `mr-base` never goes back
  *   route: deleting --(no lane retires any more)--> no actors --(nobody runs any)--> positions deleted --> streams
  *          deleted --> gone from `mr_routes`
  *
  * Each step is done only when the one before it can be seen in a bucket, so a new leader goes on where the last was.
  */
-import { type Bus, deleteRouteStreams, positionKey, readEnd, type RoutesDocument, trimLane } from '@millrace/bus'
+import {
+  type Bus,
+  deleteRouteStreams,
+  positionKey,
+  readEnd,
+  recordsBehind,
+  type RoutesDocument,
+  trimLane,
+} from '@millrace/bus'
 import { removed, retired } from './apply.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import { isGone, type Revised, type Situation, whatRuns } from './situation.ts'
@@ -59,7 +67,8 @@ async function finishLane({ bus, store, kept }: Ending, route: KnownRoute, lane:
   const name = { service: route.source, route: route.name, lane }
   const end = await readEnd(bus, name)
   const position = await store.positions.bucket.read(positionKey({ ...name, service: route.sink }))
-  if (position?.value.uid !== route.uid || position.value.sequence < (end?.sequence ?? 0)) return false
+  if (position?.value.uid !== route.uid) return false
+  if (end !== undefined && recordsBehind(position.value.totals) < end.base + end.count) return false
   if (end !== undefined) await trimLane(bus, name, end.sequence)
   await store.routes.write('current', retired(kept.document, route.name, lane), kept.revision)
   return true

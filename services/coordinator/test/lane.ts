@@ -1,0 +1,36 @@
+/** Both ends of a lane, as a source and a sink would use it, moved by hand. */
+import { claimPosition, openLane, type LaneAppender, type Position } from '@millrace/bus'
+import type { Rig } from './rig.ts'
+
+const signal = new AbortController().signal
+const tell = () => {}
+
+/** A lane of route `r`, or another. */
+export interface LaneOfTest {
+  uid: string
+  epoch: number
+  lane: string
+  route?: string
+}
+
+/** Opens the lane for writing. */
+export function openSource(rig: Rig, { uid, epoch, lane, route = 'r' }: LaneOfTest): Promise<LaneAppender> {
+  const name = { service: 'mqtt-ingress', route, lane } as const
+  return openLane({ bus: rig.bus('mqtt-ingress'), lane: name, uid, epoch, start: () => 'somewhere', signal, tell })
+}
+
+/** Appends one batch that says that it holds so many records. */
+export function append(source: LaneAppender, count: number): Promise<void> {
+  return source.append({ payload: Buffer.from('records'), count, position: 'further' })
+}
+
+/** Takes the position of the lane's sink. */
+export function openSink(rig: Rig, { uid, epoch, lane, route = 'r' }: LaneOfTest): Promise<Position> {
+  const name = { service: 'kafka-egress', route, lane } as const
+  return claimPosition({ bus: rig.bus('kafka-egress'), lane: name, uid, epoch, signal, tell })
+}
+
+/** Commits that the sink has delivered so many records, of all messages up to this sequence. */
+export function commit(sink: Position, sequence: number, out: number): Promise<void> {
+  return sink.commit(sequence, { out, dead: 0, filtered: 0, parked: 0 })
+}

@@ -1,0 +1,68 @@
+import { eventually, noLeaks } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import { Rig, route } from './rig.ts'
+
+noLeaks()
+
+test('a standby takes over from a leader that died, and the lanes of an instance that died with it', async () => {
+  await using rig = await Rig.open()
+  const first = await rig.coordinator('c0')
+  rig.instance('mqtt-ingress', 'i')
+  const a = rig.instance('kafka-egress', 'a')
+  const b = rig.instance('kafka-egress', 'b')
+  await rig.coordinator('c1')
+  await rig.apply({ r: route(4) })
+  await eventually(() => a.running.size === 2 && b.running.size === 2, { what: 'balanced' })
+  const { term } = await rig.leader('c0')
+
+  await first.end('SIGKILL')
+  b.kill()
+  await eventually(() => a.running.size === 4, { what: 'all lanes are at a', timeout: 12_000 })
+  expect((await rig.leader('c1')).term).toBeGreaterThan(term)
+  rig.check()
+})
+
+test('a leader that stops in order hands over at once, and nothing moves', async () => {
+  await using rig = await Rig.open()
+  const first = await rig.coordinator('c0')
+  rig.instance('mqtt-ingress', 'i')
+  rig.instance('kafka-egress', 'a')
+  await rig.coordinator('c1')
+  await rig.apply({ r: route(3) })
+  await rig.placed('kafka-egress', 3)
+  await rig.placed('mqtt-ingress', 3)
+  const starts = rig.starts
+  expect(await first.end('SIGTERM')).toBe(0)
+  await rig.leader('c1', 2_000)
+  await rig.apply({ s: route(1) })
+  await rig.placed('kafka-egress', 4)
+  await rig.placed('mqtt-ingress', 4)
+  expect(rig.starts).toBe(starts + 2)
+  rig.check()
+})
+
+test('a leader that stood still and wakes up changes nothing any more', async () => {
+  await using rig = await Rig.open()
+  const first = await rig.coordinator('c0')
+  rig.instance('mqtt-ingress', 'i')
+  const a = rig.instance('kafka-egress', 'a')
+  await rig.coordinator('c1')
+  await rig.apply({ r: route(4) })
+  await rig.placed('kafka-egress', 4)
+  const { term } = await rig.leader('c0')
+
+  first.signal('SIGSTOP')
+  await rig.leader('c1', 6_000)
+  const b = rig.instance('kafka-egress', 'b')
+  await eventually(() => a.running.size === 2 && b.running.size === 2, { what: 'c1 places' })
+  first.signal('SIGCONT')
+  // c0 wakes up believing that it leads; the next changes show whose word counts.
+  for (const [index, name] of ['s', 't', 'u'].entries()) {
+    expect(await rig.apply({ [name]: route(2) })).toMatchObject({ ok: true })
+    await rig.placed('kafka-egress', 6 + 2 * index)
+  }
+  const now = await rig.leader('c1')
+  expect(now.term).toBeGreaterThan(term)
+  expect(rig.instances.every(({ told }) => told?.value.term === now.term)).toBe(true)
+  rig.check()
+})
