@@ -12,13 +12,13 @@ import {
 } from '@millrace/bus'
 import { CommandError } from './errors.ts'
 import { accepted, withBus } from './installation.ts'
-import { shownKey } from './status-report.ts'
+import { isLane, shownKey } from './status-report.ts'
 import type { Terminal } from './terminal.ts'
 
 /** A drain takes 10 s at most (R13), and the coordinator some more to place the lanes. */
 const patience = 30_000
 
-/** Asks an instance to drain and returns when it runs nothing any more. */
+/** Asks an instance to drain and returns when it has no lanes any more. */
 export async function drain(name: string, terminal: Terminal): Promise<void> {
   const { service, instance } = parse(name)
   await withBus(terminal, async bus => {
@@ -32,8 +32,9 @@ export async function drain(name: string, terminal: Terminal): Promise<void> {
     terminal.err(`${name} drains`)
     const until = performance.now() + patience
     for (;;) {
-      const left = (await readInstances(bus)).get(name)?.actors.filter(({ state }) => state !== 'stopped') ?? []
-      if (left.length === 0) return terminal.out(`${name} runs nothing any more; it may be stopped`)
+      const left =
+        (await readInstances(bus)).get(name)?.actors.filter(actor => isLane(actor) && actor.state !== 'stopped') ?? []
+      if (left.length === 0) return terminal.out(`${name} has no lanes any more; it may be stopped`)
       if (performance.now() > until) {
         throw new CommandError(
           'failed',

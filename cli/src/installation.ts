@@ -75,7 +75,7 @@ function understood(error: unknown, why: string): unknown {
   }
   if (error instanceof UnknownOutcomeError) return new CommandError('unreachable', error.message, { cause: error })
   if (error instanceof PermissionError) return new CommandError('failed', error.message, { cause: error })
-  if (error instanceof Error && error.name === 'JetStreamApiError') {
+  if (error instanceof Error && /^(JetStreamApi|StreamNotFound)Error$/.test(error.name)) {
     const hint = 'is a coordinator running? It makes what is missing'
     return new CommandError('failed', `NATS refused: ${error.message}; ${hint}`, { cause: error })
   }

@@ -16,7 +16,7 @@ Examples:
   millrace status --watch                   who runs what, how fast, and what is in the way
   millrace get route telemetry              a route as it applies, with every default
   millrace delete route telemetry           stop its source, deliver what is stored, then forget it
-  millrace drain kafka-egress.egress-1      move an instance's lanes elsewhere before it is stopped
+  millrace drain kafka-egress.1             move an instance's lanes elsewhere before it is stopped
 
 Settings, from the environment:
   MILLRACE_NATS_URL                         NATS server, or several with commas between (nats://127.0.0.1:4222)

@@ -14,13 +14,16 @@ interface RouteStatus {
   out: number
   /** Records stored and not delivered yet. */
   pending: number
+  /** Records that the sources which run now have made dead letters, since they started. */
+  refused: number
   totalOut: number
+  /** Records that the sink made dead letters. */
   totalDead: number
   totalFiltered: number
 }
 
-/** An actor and who runs it. */
-interface ActorStatus extends ActorReport {
+/** One side of a lane, and who runs it. */
+interface LaneStatus extends ActorReport {
   instance: string
 }
 
@@ -28,7 +31,8 @@ interface ActorStatus extends ActorReport {
 interface InstanceStatus {
   name: string
   state: InstanceDocument['state'] | 'silent'
-  actors: number
+  /** How many sides of lanes it runs. */
+  lanes: number
   version: string
 }
 
@@ -37,9 +41,9 @@ export interface Status {
   leader: { instance: string; term: number } | null
   revision: number
   routes: RouteStatus[]
-  actors: ActorStatus[]
+  lanes: LaneStatus[]
   instances: InstanceStatus[]
-  /** What is kept and can't be run. */
+  /** What is in the way, in sentences, but for the lanes' own problems. */
   problems: string[]
 }
 
@@ -50,7 +54,7 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
     .sort(byKey)
     .map(([key, document]) => instanceStatus(key, document, before.instances.get(key)))
   const running = instances.filter(({ state }) => state !== 'silent' && state !== 'stopped').map(({ name }) => name)
-  const actors = actorsOf(after).filter(({ instance }) => running.includes(instance))
+  const lanes = lanesOf(after).filter(({ instance }) => running.includes(instance))
   const seconds = Math.max(0.001, (after.at - before.at) / 1000)
   return {
     leader: leader === undefined || leader.released === true ? null : { instance: leader.instance, term: leader.term },
@@ -60,36 +64,47 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
       guarantee: guaranteeOf(route, bus).guarantee,
       lowered: guaranteeOf(route, bus).lowered.map(({ message }) => message),
       deleting: routes.document.routes[route.name]?.deleting ?? false,
-      in: growth(before, actors, route.name, 'in') / seconds,
-      out: growth(before, actors, route.name, 'out') / seconds,
-      pending: sum(
-        actors.filter(actor => isOf(actor, 'sink', route.name)).map(actor => actor.counts?.['pending'] ?? 0),
-      ),
+      in: growth(before, lanes, route.name, 'in') / seconds,
+      out: growth(before, lanes, route.name, 'out') / seconds,
+      pending: counted(lanes, 'sink', route.name, 'pending'),
+      refused: counted(lanes, 'source', route.name, 'refused'),
       ...totals(after.positions, route.name),
     })),
-    actors,
+    lanes,
     instances,
-    problems: routes.problems.map(({ message }) => message),
+    problems: [...routes.problems.map(({ message }) => message), ...unplaced([...routes.routes.keys()], lanes)],
   }
+}
+
+/** The sides of routes that nobody runs. */
+function unplaced(routes: readonly string[], lanes: readonly LaneStatus[]): string[] {
+  return routes.flatMap(route =>
+    (['source', 'sink'] as const)
+      .filter(role => !lanes.some(lane => isOf(lane, role, route)))
+      .map(role => `${route}: nobody runs its ${role}; is there an instance of its service, running and not draining?`),
+  )
 }
 
 function instanceStatus(key: string, now: InstanceDocument, before: InstanceDocument | undefined): InstanceStatus {
   const beats = before?.beat !== now.beat || before.startId !== now.startId || now.state === 'stopped'
-  const actors = now.actors.filter(({ state }) => state !== 'stopped').length
-  return { name: shownKey(key), state: beats ? now.state : 'silent', actors, version: now.version }
+  const lanes = now.actors.filter(actor => isLane(actor) && actor.state !== 'stopped').length
+  return { name: shownKey(key), state: beats ? now.state : 'silent', lanes, version: now.version }
 }
 
-const actorsOf = ({ instances }: Snapshot): ActorStatus[] =>
+const lanesOf = ({ instances }: Snapshot): LaneStatus[] =>
   [...instances]
     .sort(byKey)
-    .flatMap(([key, { actors }]) => actors.map(actor => ({ ...actor, instance: shownKey(key) })))
+    .flatMap(([key, { actors }]) => actors.filter(isLane).map(actor => ({ ...actor, instance: shownKey(key) })))
+
+/** `<role>.<route>.<lane>`; what a coordinator runs has another id. */
+export const isLane = ({ id }: ActorReport): boolean => /^(source|sink)\../.test(id)
 
 /** How much a count has grown. Where it went back, its process began anew: then it is all growth. */
-function growth(before: Snapshot, actors: readonly ActorStatus[], route: string, count: 'in' | 'out'): number {
-  const old = new Map(actorsOf(before).map(actor => [`${actor.instance} ${actor.id}`, actor.counts?.[count] ?? 0]))
+function growth(before: Snapshot, lanes: readonly LaneStatus[], route: string, count: 'in' | 'out'): number {
+  const old = new Map(lanesOf(before).map(actor => [`${actor.instance} ${actor.id}`, actor.counts?.[count] ?? 0]))
   const role = count === 'in' ? 'source' : 'sink'
   return sum(
-    actors
+    lanes
       .filter(actor => isOf(actor, role, route))
       .map(actor => {
         const now = actor.counts?.[count] ?? 0
@@ -98,6 +113,10 @@ function growth(before: Snapshot, actors: readonly ActorStatus[], route: string,
       }),
   )
 }
+
+/** A count of a route, over all that run it. */
+const counted = (lanes: readonly LaneStatus[], role: string, route: string, count: string): number =>
+  sum(lanes.filter(lane => isOf(lane, role, route)).map(lane => lane.counts?.[count] ?? 0))
 
 const isOf = ({ id }: ActorReport, role: string, route: string): boolean => id.startsWith(`${role}.${route}.`)
 

@@ -3,7 +3,7 @@ import type { Status } from './status-report.ts'
 import { table } from './table.ts'
 
 /** Renders a report. What is worth a look stands at the end, in whole sentences. */
-export function renderStatus({ leader, routes, actors, instances, problems }: Status): string {
+export function renderStatus({ leader, routes, lanes, instances, problems }: Status): string {
   const head = leader === null ? 'No coordinator leads.' : `Led by coordinator.${leader.instance}, term ${leader.term}.`
   const blocks = [
     head,
@@ -14,26 +14,33 @@ export function renderStatus({ leader, routes, actors, instances, problems }: St
           routes.map(route => [
             route.deleting ? `${route.name} (deleting)` : route.name,
             route.guarantee,
-            ...[route.in, route.out, route.pending, route.totalOut, route.totalDead, route.totalFiltered].map(count),
+            ...[
+              route.in,
+              route.out,
+              route.pending,
+              route.totalOut,
+              route.totalDead + route.refused,
+              route.totalFiltered,
+            ].map(count),
           ]),
         ),
-    ...(actors.length === 0
+    ...(lanes.length === 0
       ? []
       : [
           table(
             ['LANE', 'RUNS ON', 'STATE'],
-            actors.map(({ id, instance, state }) => [lane(id), instance, state]),
+            lanes.map(({ id, instance, state }) => [laneName(id), instance, state]),
           ),
         ]),
     table(
       ['INSTANCE', 'STATE', 'LANES', 'VERSION'],
-      instances.map(({ name, state, actors, version }) => [name, state, String(actors), version]),
+      instances.map(({ name, state, lanes, version }) => [name, state, String(lanes), version]),
     ),
   ]
   const notes = [
     ...routes.flatMap(({ name, guarantee, lowered }) => lowered.map(reason => `${name} is ${guarantee}: ${reason}`)),
-    ...actors.flatMap(({ id, state, problem }) =>
-      problem === undefined ? [] : [`${lane(id)} is ${state}: ${problem.message}`],
+    ...lanes.flatMap(({ id, state, problem }) =>
+      problem === undefined ? [] : [`${laneName(id)} is ${state}: ${problem.message}`],
     ),
     ...problems,
   ]
@@ -43,7 +50,7 @@ export function renderStatus({ leader, routes, actors, instances, problems }: St
 const count = (number: number): string => Math.round(number).toLocaleString('en')
 
 /** `source.telemetry.0` -> `telemetry/0 source`. */
-function lane(id: string): string {
+function laneName(id: string): string {
   const [role, route, ...rest] = id.split('.')
   return `${route}/${rest.join('.')} ${role}`
 }

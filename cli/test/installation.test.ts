@@ -239,7 +239,7 @@ describe('the fleet', () => {
     expect({ code, errors: await errors, reports }).toEqual({ code: 130, errors: '', reports: 2 })
   })
 
-  test('drain returns when the instance runs nothing any more', async () => {
+  test('drain returns when the instance has no lanes any more', async () => {
     const stop = new AbortController()
     const options = { url: nats.url, user: 'kafka-egress', password: password('kafka-egress'), name: 'test' } as const
     await using bus = await connectBus({ ...options, signal: stop.signal })
@@ -268,7 +268,7 @@ describe('the fleet', () => {
     serveControl(bus, { service: 'kafka-egress', instance: 'c' }, answer, stop.signal)
     expect(await cli(['drain', 'kafka-egress.c'])).toEqual({
       code: 0,
-      out: 'kafka-egress.c runs nothing any more; it may be stopped\n',
+      out: 'kafka-egress.c has no lanes any more; it may be stopped\n',
       err: 'kafka-egress.c drains\n',
     })
     expect(asked).toEqual([{ op: 'drain' }])

@@ -65,10 +65,27 @@ test('a process that began anew between the looks has counted from 0', () => {
   })
 })
 
+test('what nobody runs is told', () => {
+  const beats = (beat: number) => ({
+    'mqtt-ingress.a': instance(beat, [actor('source.r.0', { in: 1, refused: 4 })]),
+    'coordinator.a': instance(beat, [actor('coordinator', {})]),
+  })
+  const report = reportStatus(snapshot(0, beats(1)), snapshot(1000, beats(2)), safe)
+  expect(report).toMatchObject({
+    routes: [{ refused: 4 }],
+    lanes: [{ id: 'source.r.0' }],
+    instances: [
+      { name: 'coordinator.a', lanes: 0 },
+      { name: 'mqtt-ingress.a', lanes: 1 },
+    ],
+    problems: ['r: nobody runs its sink; is there an instance of its service, running and not draining?'],
+  })
+})
+
 test('what a silent instance said last does not count', () => {
   const beats = { 'kafka-egress.a': instance(9, [actor('sink.r.0', { out: 10, pending: 7 })]) }
   const report = reportStatus(snapshot(0, beats), snapshot(1000, beats), safe)
-  expect(report).toMatchObject({ instances: [{ state: 'silent' }], actors: [], routes: [{ pending: 0 }] })
+  expect(report).toMatchObject({ instances: [{ state: 'silent' }], lanes: [], routes: [{ pending: 0 }] })
 })
 
 test('an instance’s name is shown as it was given', () => {
@@ -90,5 +107,5 @@ test('a route of a version that can’t be read is told', () => {
     { kind: 'Route' as const, name: 'x', code: 'unknown_field', message: 'Route x: sink.warp: unknown field' },
   ]
   const page = renderStatus(reportStatus(there, { ...there, routes: { ...there.routes, problems } }, safe))
-  expect(page).toMatch(/\n\nRoute x: sink.warp: unknown field$/)
+  expect(page).toMatch(/\n\nRoute x: sink.warp: unknown field$/m)
 })
