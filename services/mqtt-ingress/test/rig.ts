@@ -2,11 +2,15 @@
 import { Writable } from 'node:stream'
 import {
   type ActorAssignment,
+  bucketNames,
   type Bus,
   connectBus,
   type LaneName,
   LaneReader,
+  makeBucket,
   makeRouteStreams,
+  type NatsUserName,
+  natsUsers,
   readEnd,
 } from '@millrace/bus'
 import { type ActorContext, type Counts, newCounts } from '@millrace/host'
@@ -77,6 +81,7 @@ export class Run {
   }
 }
 
+export const passwords = { 'mqtt-ingress': 'one', 'kafka-egress': 'two', coordinator: 'three', cli: 'four' }
 const uid = 'u'
 const laneName: LaneName = { service: 'mqtt-ingress', route: 'r', lane: '0' }
 
@@ -84,7 +89,11 @@ const laneName: LaneName = { service: 'mqtt-ingress', route: 'r', lane: '0' }
 export class Rig implements AsyncDisposable {
   readonly nats: NatsServer
   readonly broker: Mosquitto
+  /** The connection of the actors, with the rights of mqtt-ingress and no more. */
   readonly bus: Bus
+  /** The connection that looks at what they wrote. */
+  readonly reader: Bus
+  readonly coordinator: Bus
   readonly log: Log
   /** Where actors find the broker. */
   brokerUrl: string
@@ -93,10 +102,12 @@ export class Rig implements AsyncDisposable {
   readonly #runs: Run[] = []
   readonly #stop: AbortController
 
-  constructor(nats: NatsServer, broker: Mosquitto, bus: Bus, stop: AbortController) {
+  constructor(nats: NatsServer, broker: Mosquitto, [bus, reader, coordinator]: [Bus, Bus, Bus], stop: AbortController) {
     this.nats = nats
     this.broker = broker
     this.bus = bus
+    this.reader = reader
+    this.coordinator = coordinator
     this.brokerUrl = broker.url
     this.#stop = stop
     const stream = new Writable({ write: (_, __, done) => done() })
@@ -104,12 +115,16 @@ export class Rig implements AsyncDisposable {
   }
 
   static async start(): Promise<Rig> {
-    const [nats, broker] = await Promise.all([startNats(), startMosquitto()])
+    const [nats, broker] = await Promise.all([startNats({ users: natsUsers(passwords) }), startMosquitto()])
     const stop = new AbortController()
-    const bus = await connectBus({ url: nats.url, user: 'coordinator', name: 'test', signal: stop.signal })
+    const as = (user: NatsUserName) =>
+      connectBus({ url: nats.url, user, password: passwords[user], name: 'test', signal: stop.signal })
+    const buses = await Promise.all([as('mqtt-ingress'), as('kafka-egress'), as('coordinator')])
+    const [, , coordinator] = buses
+    for (const bucket of bucketNames) await makeBucket(coordinator, bucket, 1)
     const limits = { maxBytes: 256 * 2 ** 20, deadLetters: { maxBytes: 64 * 2 ** 20 }, replicas: 1 }
-    await makeRouteStreams(bus, { route: laneName.route, uid, ...limits })
-    return new Rig(nats, broker, bus, stop)
+    await makeRouteStreams(coordinator, { route: laneName.route, uid, ...limits })
+    return new Rig(nats, broker, buses, stop)
   }
 
   get settings(): ActorContext['settings'] {
@@ -136,12 +151,15 @@ export class Rig implements AsyncDisposable {
     return { route, connections }
   }
 
-  /** Starts the slot's actor with a new epoch. */
-  run({ retire = false, ...source }: Partial<Route['source']> & { retire?: boolean } = {}): Run {
+  /** The slot's actor with a new epoch. */
+  actor(retire = false): ActorAssignment {
     const { route, lane } = laneName
-    const id = `source.${route}.${lane}`
-    const actor = { id, role: 'source', route, lane, uid, epoch: ++this.#epoch, version: 1, retire } as const
-    const run = new Run(this, actor, source)
+    return { id: `source.${route}.${lane}`, role: 'source', route, lane, uid, epoch: ++this.#epoch, version: 1, retire }
+  }
+
+  /** Starts the slot's actor. */
+  run({ retire = false, ...source }: Partial<Route['source']> & { retire?: boolean } = {}): Run {
+    const run = new Run(this, this.actor(retire), source)
     this.#runs.push(run)
     return run
   }
@@ -161,10 +179,10 @@ export class Rig implements AsyncDisposable {
 
   /** Every record that the lane holds now. */
   async records(): Promise<Record[]> {
-    const end = await readEnd(this.bus, laneName)
+    const end = await readEnd(this.reader, laneName)
     const total = end === undefined ? 0 : end.base + end.count
     const stop = new AbortController()
-    const reader = new LaneReader({ bus: this.bus, lane: laneName, uid, after: 0, base: 0, signal: stop.signal })
+    const reader = new LaneReader({ bus: this.reader, lane: laneName, uid, after: 0, base: 0, signal: stop.signal })
     const batches = new BatchReader({ maxBytes: 2 ** 30 })
     const records: Record[] = []
     while (records.length < total) {
@@ -183,14 +201,14 @@ export class Rig implements AsyncDisposable {
 
   /** The lane's last position. */
   async position(): Promise<unknown> {
-    return JSON.parse((await readEnd(this.bus, laneName))?.position ?? 'null')
+    return JSON.parse((await readEnd(this.reader, laneName))?.position ?? 'null')
   }
 
   /** Waits until the lane holds so many records. */
   async stored(count: number): Promise<void> {
     await eventually(
       async () => {
-        const end = await readEnd(this.bus, laneName)
+        const end = await readEnd(this.reader, laneName)
         return end !== undefined && end.base + end.count >= count
       },
       { what: `${count} records stored`, timeout: 20_000 },
@@ -201,7 +219,7 @@ export class Rig implements AsyncDisposable {
     await Promise.all(this.#runs.map(run => run.abort()))
     await this.#publisher?.endAsync(true)
     this.#stop.abort()
-    await this.bus[Symbol.asyncDispose]()
+    await Promise.all([this.bus, this.reader, this.coordinator].map(bus => bus[Symbol.asyncDispose]()))
     await Promise.all([this.nats[Symbol.asyncDispose](), this.broker[Symbol.asyncDispose]()])
   }
 }

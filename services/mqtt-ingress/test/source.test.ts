@@ -119,7 +119,7 @@ test('a record of 5 MB is stored; one that is too large for the lane is a dead l
   expect(second?.value).toEqual(Buffer.from('small'))
   await run.drain()
   expect(run.counts).toMatchObject({ in: 2, refused: 1 })
-  expect((await streamInfo(rig.bus, deadLetterStream('r')))?.state.messages).toBeGreaterThan(0)
+  expect((await streamInfo(rig.reader, deadLetterStream('r')))?.state.messages).toBeGreaterThan(0)
 })
 
 describe('the session', () => {
