@@ -75,7 +75,7 @@ function understood(error: unknown, why: string): unknown {
   }
   if (error instanceof UnknownOutcomeError) return new CommandError('unreachable', error.message, { cause: error })
   if (error instanceof PermissionError) return new CommandError('failed', error.message, { cause: error })
-  if (error instanceof Error && /^(JetStreamApi|StreamNotFound)Error$/.test(error.name)) {
+  if (isRefusalOfNats(error)) {
     const hint = 'is a coordinator running? It makes what is missing'
     return new CommandError('failed', `NATS refused: ${error.message}; ${hint}`, { cause: error })
   }
@@ -99,7 +99,7 @@ export async function askLeader(bus: Bus, request: object, signal: AbortSignal):
   const leaders = new Bucket(bus, 'mr_leader', leaderDocument)
   const until = performance.now() + patience
   for (;;) {
-    const leader = await leaders.read('leader')
+    const leader = await leaders.read('leader').catch(notMadeYet)
     if (leader !== undefined && leader.value.released !== true) {
       const reply = await askOnce(bus, leader.value.instance, request)
       if (reply !== 'not heard') return reply
@@ -109,6 +109,15 @@ export async function askLeader(bus: Bus, request: object, signal: AbortSignal):
     }
     await wait(250, undefined, { signal })
   }
+}
+
+/** A coordinator that has just begun makes the buckets first: until then there is no leader. */
+function notMadeYet(error: unknown): undefined {
+  if (!isRefusalOfNats(error)) throw error
+}
+
+function isRefusalOfNats(error: unknown): error is Error {
+  return error instanceof Error && /^(JetStreamApi|StreamNotFound)Error$/.test(error.name)
 }
 
 async function askOnce(bus: Bus, instance: string, request: object): Promise<Record<string, unknown> | 'not heard'> {

@@ -11,7 +11,7 @@ if (topic === undefined) {
   process.exit(2)
 }
 const brokers = process.env['MILLRACE_KAFKA_BROKERS'] ?? '127.0.0.1:9092'
-const shown = ['key', 'headers', 'timestamp'].flatMap(what => ['--formatter-property', `print.${what}=true`])
+const shown = ['key', 'headers', 'timestamp'].flatMap(what => ['--property', `print.${what}=true`])
 const main = ['org.apache.kafka.tools.consumer.ConsoleConsumer', '--bootstrap-server', brokers, '--topic', topic]
 const { kafka } = await ensureTools(['kafka'])
 const args = javaArguments(kafka.path, ['-Xmx256m'], [...main, '--from-beginning', ...shown, ...options])

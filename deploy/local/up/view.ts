@@ -55,7 +55,8 @@ export class RouteRates {
 function totalsOf(instances: Instances): Map<string, Totals> {
   const routes = new Map<string, Totals>()
   for (const actor of [...instances.values()].flatMap(instance => instance.actors)) {
-    const route = actor.id.split('.')[1] ?? actor.id
+    const [role, route = ''] = actor.id.split('.')
+    if (role !== 'source' && role !== 'sink') continue
     const total = routes.get(route) ?? { in: 0, out: 0, dead: 0, pending: 0, latency: undefined, problem: undefined }
     const counts = actor.counts ?? {}
     total.in += counts['in'] ?? 0
@@ -63,7 +64,7 @@ function totalsOf(instances: Instances): Map<string, Totals> {
     total.dead += (counts['dead'] ?? 0) + (counts['refused'] ?? 0)
     total.pending += counts['pending'] ?? 0
     total.problem ??= actor.problem?.message
-    if (actor.id.startsWith('sink.') && counts['latencyP50'] !== undefined) {
+    if (role === 'sink' && counts['latencyP50'] !== undefined) {
       total.latency = { p50: counts['latencyP50'], p99: counts['latencyP99'] ?? 0 }
     }
     routes.set(route, total)
