@@ -10,7 +10,7 @@ export interface RouteFound {
 }
 
 /** The route can't be run here: `route_unknown` (not, or not in this version), `route_invalid`. */
-export class RouteError extends Error {
+class RouteError extends Error {
   override readonly name = 'RouteError'
   readonly code: 'route_unknown' | 'route_invalid'
 

@@ -12,7 +12,7 @@ const defaultInstance = hostname()
   .slice(0, 64)
 
 /** What every service can be told. */
-export const baseSettings = {
+const baseSettings = {
   natsUrl: z
     .string()
     .refine(

@@ -58,14 +58,14 @@ export interface Line extends z.infer<typeof logLine> {
 export class TestService implements AsyncDisposable {
   readonly lines: Line[] = []
   readonly child: ChildProcess
-  readonly exited: Promise<number | null>
+  readonly #exited: Promise<number | null>
 
   constructor(file: string, env: Record<string, string>) {
     this.child = spawn(process.execPath, [new URL(file, import.meta.url).pathname], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    this.exited = once(this.child, 'exit').then(() => this.child.exitCode)
+    this.#exited = once(this.child, 'exit').then(() => this.child.exitCode)
     if (this.child.stdout !== null) {
       createInterface(this.child.stdout).on('line', text => {
         this.lines.push({ ...logLine.parse(JSON.parse(text)), at: performance.now() })
@@ -89,6 +89,15 @@ export class TestService implements AsyncDisposable {
     return z.number().parse(line['port'])
   }
 
+  /** Its exit code, once it has ended by itself. */
+  async exited(): Promise<number | null> {
+    await eventually(() => this.child.exitCode !== null || this.child.signalCode !== null, {
+      what: 'the process ends',
+      timeout: 20_000,
+    })
+    return this.#exited
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal)
   }
@@ -96,7 +105,7 @@ export class TestService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.kill('SIGCONT')
     this.child.kill('SIGKILL')
-    await this.exited
+    await this.#exited
   }
 }
 

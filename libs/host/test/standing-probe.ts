@@ -11,10 +11,17 @@ const service: StandingService = {
     runs++
     log.info({ event: 'started' }, 'started')
     if (runs === 1) throw new Error('not yet')
-    control('apply', async ({ what }) => (what === 'bad' ? { problem: { code: 'invalid', message: 'bad' } } : { what, startId }))
+    control('apply', async ({ what }) =>
+      what === 'bad' ? { problem: { code: 'invalid', message: 'bad' } } : { what, startId },
+    )
     control('throw', () => Promise.reject(new Error('a defect')))
     metrics(() => [
-      { name: 'millrace_leader', help: 'Leads.', type: 'gauge', series: [{ labels: { instance }, value: fresh() ? 1 : 0 }] },
+      {
+        name: 'millrace_leader',
+        help: 'Leads.',
+        type: 'gauge',
+        series: [{ labels: { instance }, value: fresh() ? 1 : 0 }],
+      },
     ])
     state('running')
     await aborted(draining)

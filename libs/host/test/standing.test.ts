@@ -36,6 +36,6 @@ test('a standing service runs unplaced, is supervised, answers, shows its metric
   expect(service.events('started')).toHaveLength(2)
 
   service.kill('SIGTERM')
-  expect(await service.exited).toBe(0)
+  expect(await service.exited()).toBe(0)
   expect(service.events('aborted', 'drained').map(({ event }) => event)).toEqual(['drained'])
 })
