@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -48,9 +49,10 @@ export class Server implements AsyncDisposable {
     this.#process = await this.#launch()
   }
 
-  /** SIGSTOP: it stands still, its connections stay. */
+  /** SIGSTOP: it stands still, all of it, once this returns. Its connections stay. */
   pause(): void {
     process.kill(this.pid, 'SIGSTOP')
+    while (!standsStill(this.pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
   }
 
   /** SIGCONT: it goes on after `pause`. */
@@ -62,6 +64,14 @@ export class Server implements AsyncDisposable {
     if (this.alive) await this.kill('SIGKILL')
     await rm(this.folder, { recursive: true, force: true })
   }
+}
+
+/** Whether every thread of a process is stopped: the signal is taken a moment after it was sent. */
+function standsStill(pid: number): boolean {
+  // Only Linux tells.
+  if (!existsSync('/proc/self/task')) return true
+  const threads = `/proc/${pid}/task`
+  return readdirSync(threads).every(thread => / T /.test(readFileSync(`${threads}/${thread}/stat`, 'utf8')))
 }
 
 /** What a server is made of: how to start its process (again), and the one that runs. */

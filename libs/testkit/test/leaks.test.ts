@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../src/index.ts'
 
 const testkit = path.join(import.meta.dirname, '../src/index.ts')
+const vitestProgram = path.join(import.meta.dirname, '../node_modules/vitest/vitest.mjs')
 
 let folder: string
 beforeAll(async () => {
@@ -19,7 +20,7 @@ async function runTest(body: string): Promise<string> {
     noLeaks()
     test('it', async () => { ${body} })`
   await writeFile(path.join(folder, 'it.test.ts'), text)
-  const vitest = execFile('pnpm', ['exec', 'vitest', 'run', '--globals', '--root', folder], { env: process.env })
+  const vitest = execFile(process.execPath, [vitestProgram, 'run', '--globals', '--root', folder])
   const said: string[] = []
   for (const output of [vitest.stdout, vitest.stderr]) output?.on('data', text => said.push(String(text)))
   await new Promise(resolve => vitest.once('close', resolve))
