@@ -1,5 +1,5 @@
 /** `millrace lint` and `millrace apply`. */
-import { diff, storedConnection, storedRoute } from '@millrace/routes'
+import { diff, readDocuments, storedConnection, storedRoute } from '@millrace/routes'
 import { describeChanges } from './changes.ts'
 import { refuseBeforehand, takeDocuments } from './documents.ts'
 import { readFiles } from './files.ts'
@@ -13,8 +13,10 @@ export interface Output {
 
 /** Checks documents without an installation. */
 export async function lint({ file, output }: { file: string[] } & Output, terminal: Terminal): Promise<void> {
-  const { connections, routes, problems } = takeDocuments(await readFiles(file, terminal), terminal)
-  if (output === 'json') return terminal.out(JSON.stringify({ connections, routes, problems }, null, 2))
+  const files = await readFiles(file, terminal)
+  if (output === 'json') terminal.out(JSON.stringify(readDocuments(files), null, 2))
+  const { connections, routes } = takeDocuments(files, terminal)
+  if (output === 'json') return
   terminal.out(`valid: ${counted(connections, 'connection')}, ${counted(routes, 'route')}`)
 }
 

@@ -71,7 +71,10 @@ function readPassword(env: Terminal['env']): string | undefined {
 
 function understood(error: unknown, why: string): unknown {
   if (error instanceof StoppedError) {
-    return new CommandError('unreachable', `${why}; set MILLRACE_NATS_URL, or start it with npm start`)
+    const hint = /authorization/i.test(why)
+      ? 'set MILLRACE_NATS_PASSWORD or MILLRACE_NATS_PASSWORD_FILE to the password of the NATS user cli'
+      : 'set MILLRACE_NATS_URL, or start it with npm start'
+    return new CommandError('unreachable', `${why}; ${hint}`)
   }
   if (error instanceof UnknownOutcomeError) return new CommandError('unreachable', error.message, { cause: error })
   if (error instanceof PermissionError) return new CommandError('failed', error.message, { cause: error })

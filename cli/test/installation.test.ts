@@ -53,7 +53,7 @@ test('a wrong password is exit code 3, and is not repeated', async () => {
   const env = { MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: 'hunter2' }
   const ended = await millrace(['get'], { env })
   expect(ended).toMatchObject({ code: 3, out: '' })
-  expect(ended.err).toMatch(/authorization/i)
+  expect(ended.err).toMatch(/authorization.*set MILLRACE_NATS_PASSWORD/i)
   expect(ended.err).not.toContain('hunter2')
 })
 

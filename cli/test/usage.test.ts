@@ -92,6 +92,15 @@ test('every problem is told with its place, and counted', async () => {
   ])
 })
 
+test('problems for programs are JSON on standard output', async () => {
+  const ended = await millrace(['lint', '-o', 'json', '-f', '-'], { input: 'kind: Route' })
+  expect(ended.code).toBe(2)
+  expect(JSON.parse(ended.out)).toMatchObject({
+    routes: [],
+    problems: [{ file: 'stdin', line: 1, column: 1, severity: 'error' }, {}, {}],
+  })
+})
+
 test('files that are not there, not readable, or no files', async () => {
   const empty = join(folder, 'empty')
   await mkdir(empty)

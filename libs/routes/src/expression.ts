@@ -13,6 +13,15 @@ import {
   Variables,
 } from './variables.ts'
 
+/** What CEL knows here. One for all expressions: making it takes 30 times as long as compiling one. */
+const environment = new Environment({ unlistedVariablesAreDyn: false, limits: { maxAstNodes: 1000, maxDepth: 50 } })
+  .registerType('Headers', { ctor: Headers })
+  .registerType('Record', { ctor: RecordVariable, fields: recordFields })
+  .registerType('Source', { ctor: SourceVariable, fields: sourceFields })
+  .registerVariable('record', 'Record')
+  .registerVariable('source', 'Source')
+  .registerOperator('string in Headers', (name: string, headers: Headers) => headers.has(name))
+
 /** Why a text is no expression, or not one for its place. */
 export interface ExpressionFault {
   message: string
@@ -38,7 +47,7 @@ export function compile(text: string): Compiled | ExpressionFault {
     return { message: 'has() is always true of a header, for an absent one reads as null', hint, offset: trap.index }
   }
   try {
-    const parsed = environment().parse(text)
+    const parsed = environment.parse(text)
     const checked = parsed.check()
     if (checked.error !== undefined) return faultOf(checked.error)
     const fault = patternFault(parsed.ast)
@@ -75,16 +84,6 @@ export function compileExpression(text: string): (input: ExpressionInput) => boo
     if (typeof value === 'boolean') return value
     throw new ExpressionError('the filter yields neither true nor false')
   }
-}
-
-function environment(): Environment {
-  return new Environment({ unlistedVariablesAreDyn: false, limits: { maxAstNodes: 1000, maxDepth: 50 } })
-    .registerType('Headers', { ctor: Headers })
-    .registerType('Record', { ctor: RecordVariable, fields: recordFields })
-    .registerType('Source', { ctor: SourceVariable, fields: sourceFields })
-    .registerVariable('record', 'Record')
-    .registerVariable('source', 'Source')
-    .registerOperator('string in Headers', (name: string, headers: Headers) => headers.has(name))
 }
 
 function evaluator(parsed: (variables: Variables) => unknown): (input: ExpressionInput) => unknown {
