@@ -1,0 +1,175 @@
+/** The service as a process, on a bus where a test is the coordinator and the source. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  assignmentDocument,
+  Bucket,
+  instanceDocument,
+  type LaneAppender,
+  type LaneName,
+  openLane,
+  routesDocument,
+} from '@millrace/bus'
+import { readDocuments, storedConnection, storedRoute } from '@millrace/routes'
+import { BatchBuilder, viewOf } from '@millrace/record'
+import { eventually } from '@millrace/testkit'
+import { type Installation, passwords } from '../../../libs/bus/test/installation.ts'
+
+const main = new URL('../src/main.ts', import.meta.url).pathname
+
+/** An instance of the service. */
+export class Instance implements AsyncDisposable {
+  readonly name: string
+  readonly #installation: Installation
+  #child: ChildProcess
+  /** Of the process that was assigned to last. */
+  #startId = ''
+
+  constructor(installation: Installation, name: string) {
+    this.#installation = installation
+    this.name = name
+    this.#child = this.#spawn()
+  }
+
+  /** Sends a signal; one that ends it is waited for. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.#child.kill(signal)
+    if (signal === 'SIGKILL' || signal === 'SIGTERM') await this.#ended()
+  }
+
+  restart(): void {
+    this.#child = this.#spawn()
+  }
+
+  get exitCode(): number | null {
+    return this.#child.exitCode
+  }
+
+  /** Its heartbeat, as others see it. */
+  async heartbeat() {
+    const bucket = new Bucket(this.#installation.coordinator, 'mr_instances', instanceDocument)
+    return (await bucket.read(`kafka-egress.${this.name}`))?.value
+  }
+
+  /** Tells a process that has not been told anything yet to run the sinks of these routes. */
+  async assign(epoch: number, ...routes: string[]): Promise<void> {
+    const isAnother = async () => {
+      const document = await this.heartbeat()
+      return document?.state === 'running' && document.startId !== this.#startId ? document.startId : undefined
+    }
+    // A killed process leaves its heartbeat behind: what counts is another start id.
+    const startId = await eventually(isAnother, { what: 'a heartbeat', timeout: 30_000 })
+    this.#startId = startId ?? ''
+    const bucket = new Bucket(this.#installation.coordinator, 'mr_assign', assignmentDocument)
+    const revision = (await bucket.read(`kafka-egress.${this.name}`))?.revision ?? 0
+    const actors = routes.map(route => {
+      return {
+        id: `sink.${route}.0`,
+        role: 'sink' as const,
+        route,
+        uid: route.toUpperCase(),
+        lane: '0',
+        epoch,
+        version: 1,
+      }
+    })
+    await bucket.update(`kafka-egress.${this.name}`, { term: 1, startId: this.#startId, actors }, revision)
+  }
+
+  /** Waits until its actor is in that state, with that problem. */
+  async state(route: string, state: string, problem?: string): Promise<void> {
+    const isSo = async () => {
+      const actor = (await this.heartbeat())?.actors.find(({ id }) => id === `sink.${route}.0`)
+      return actor?.state === state && actor.problem?.code === problem
+    }
+    await eventually(isSo, { what: `${route} ${state} ${problem ?? ''}`, timeout: 60_000 })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGCONT')
+    await this.kill('SIGKILL')
+  }
+
+  #spawn(): ChildProcess {
+    return spawn(process.execPath, [main], {
+      env: {
+        PATH: process.env['PATH'],
+        MILLRACE_NATS_URL: this.#installation.nats.url,
+        MILLRACE_NATS_PASSWORD: passwords['kafka-egress'],
+        MILLRACE_INSTANCE: this.name,
+        MILLRACE_LOG_LEVEL: 'fatal',
+      },
+      stdio: 'inherit',
+    })
+  }
+
+  async #ended(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+  }
+}
+
+/** Makes these routes: name to the flow-style YAML of their `sink`, without its connection. */
+export async function applyRoutes(
+  installation: Installation,
+  broker: string,
+  sinks: { [route: string]: string },
+): Promise<void> {
+  const text = Object.entries(sinks).map(
+    ([name, sink]) => `---
+apiVersion: millrace.dev/v1
+kind: Route
+metadata: { name: ${name} }
+spec: { source: { connection: plant, topics: [a] }, sink: { connection: lake, ${sink} } }
+`,
+  )
+  const connections = `
+apiVersion: millrace.dev/v1
+kind: Connection
+metadata: { name: plant }
+spec: { mqtt: { url: "mqtt://127.0.0.1:1883" } }
+---
+apiVersion: millrace.dev/v1
+kind: Connection
+metadata: { name: lake }
+spec: { kafka: { brokers: ["${broker}"] } }
+`
+  const read = readDocuments([{ file: 'test.yaml', text: connections + text.join('') }])
+  if (read.routes.length < text.length) throw new Error(`bad documents: ${JSON.stringify(read.problems)}`)
+  const document = {
+    installation: 'test',
+    connections: Object.fromEntries(read.connections.map(one => [one.name, storedConnection(one)])),
+    routes: Object.fromEntries(
+      read.routes.map(route => [route.name, { uid: route.name.toUpperCase(), version: 1, spec: storedRoute(route) }]),
+    ),
+  }
+  await new Bucket(installation.coordinator, 'mr_routes', routesDocument).create('current', document)
+  for (const name of Object.keys(sinks)) await installation.route(name)
+}
+
+/** The source's end of a lane, which a test writes to. */
+export class Source {
+  readonly #appender: LaneAppender
+
+  private constructor(appender: LaneAppender) {
+    this.#appender = appender
+  }
+
+  static async open(installation: Installation, route: string): Promise<Source> {
+    const lane: LaneName = { service: 'mqtt-ingress', route, lane: '0' }
+    const bus = await installation.connect('mqtt-ingress')
+    const { signal } = installation
+    return new Source(
+      await openLane({ bus, lane, uid: route.toUpperCase(), epoch: 1, signal, start: () => '', tell() {} }),
+    )
+  }
+
+  /** Appends records, the keys of which are what is before the colon of their values. */
+  async append(values: readonly string[]): Promise<void> {
+    const builder = new BatchBuilder()
+    for (const value of values) {
+      const key = Buffer.from(value.split(':')[0] ?? '')
+      builder.add(viewOf({ timestamp: 1_700_000_000_000, key, value: Buffer.from(value), headers: [] }))
+    }
+    await this.#appender.append({ payload: builder.finish(), count: values.length, position: 'p' })
+  }
+}

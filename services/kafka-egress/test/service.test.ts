@@ -1,0 +1,134 @@
+import { eventually, type Kafka, Ledger, noLeaks, startKafka } from '@millrace/testkit'
+import { deadLetterStream, streamInfo } from '@millrace/bus'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { install, type Installation } from '../../../libs/bus/test/installation.ts'
+import { applyRoutes, Instance, Source } from './service-rig.ts'
+
+noLeaks()
+
+let kafka: Kafka
+let installation: Installation
+beforeAll(async () => {
+  kafka = await startKafka()
+  installation = await install()
+  await applyRoutes(installation, kafka.brokers.join(), {
+    kills: 'topic: kills',
+    missing: 'topic: missing',
+    letters: 'topic: "t-${record.key}"',
+    moved: 'topic: moved',
+    early: 'topic: early',
+  })
+})
+afterAll(async () => {
+  await installation[Symbol.asyncDispose]()
+  await kafka[Symbol.asyncDispose]()
+})
+
+const publishers = 4
+const key = (publisher: string, number: number) => `${publisher}:${number}`
+
+/** Appends so many numbers of every publisher, in batches. */
+async function publish(source: Source, ledger: Ledger, { from, to }: { from: number; to: number }): Promise<void> {
+  for (let number = from; number < to; number += 10) {
+    const values: string[] = []
+    for (let next = number; next < number + 10; next++) {
+      for (let publisher = 0; publisher < publishers; publisher++) values.push(key(`p${publisher}`, next))
+    }
+    await source.append(values)
+    for (const value of values) {
+      const [publisher = '', number = ''] = value.split(':')
+      ledger.acknowledged(publisher, Number(number))
+    }
+  }
+}
+
+/** Waits until the topic has every record, then says what the ledger has against it. */
+async function delivered(topic: string, ledger: Ledger, count: number) {
+  const distinct = async () => new Set((await kafka.readAll(topic)).map(({ value }) => String(value))).size
+  await eventually(async () => (await distinct()) >= count, {
+    what: `${count} records`,
+    timeout: 60_000,
+    interval: 200,
+  })
+  for (const { value } of await kafka.readAll(topic)) {
+    const [publisher = '', number = ''] = String(value).split(':')
+    ledger.delivered(publisher, Number(number))
+  }
+  return ledger.report()
+}
+
+test('killed again and again, it loses nothing and keeps the order', { timeout: 180_000 }, async () => {
+  await kafka.createTopic('kills', 3)
+  const source = await Source.open(installation, 'kills')
+  const ledger = new Ledger()
+  await using instance = new Instance(installation, 'kills')
+  const total = 2_000
+  for (let round = 0; round < 4; round++) {
+    if (round > 0) instance.restart()
+    await instance.assign(round + 1, 'kills')
+    await publish(source, ledger, { from: (round * total) / 4, to: ((round + 1) * total) / 4 })
+    if (round < 3) await instance.kill('SIGKILL')
+  }
+  const report = await delivered('kills', ledger, publishers * total)
+  expect(report).toMatchObject({ acknowledged: publishers * total, lost: [], outOfOrder: [] })
+  await instance.kill('SIGTERM')
+  expect(instance.exitCode).toBe(0)
+})
+
+test('a missing topic holds the lane, says so, and goes on when it is there', { timeout: 120_000 }, async () => {
+  const source = await Source.open(installation, 'missing')
+  await source.append(['a:0', 'a:1'])
+  await using instance = new Instance(installation, 'missing')
+  await instance.assign(1, 'missing')
+  await instance.state('missing', 'holding', 'topic_missing')
+  await kafka.createTopic('missing')
+  await instance.state('missing', 'running')
+  expect((await kafka.readAll('missing')).map(({ value }) => String(value))).toEqual(['a:0', 'a:1'])
+})
+
+test('what can’t be placed becomes dead letters, the rest goes on', { timeout: 120_000 }, async () => {
+  await kafka.createTopic('t-a')
+  const source = await Source.open(installation, 'letters')
+  await source.append(['a:0', 'nowhere:1', 'a:2', 'no topic:3', 'a:4'])
+  await using instance = new Instance(installation, 'letters')
+  await instance.assign(1, 'letters')
+  const letters = async () => (await streamInfo(installation.coordinator, deadLetterStream('letters')))?.state.messages
+  await eventually(async () => (await letters()) === 2, { what: 'two dead letters', timeout: 30_000 })
+  expect((await kafka.readAll('t-a')).map(({ value }) => String(value))).toEqual(['a:0', 'a:2', 'a:4'])
+})
+
+test('a lane given away while its owner is stopped: the old one writes nothing more', {
+  timeout: 180_000,
+}, async () => {
+  await kafka.createTopic('moved', 2)
+  const source = await Source.open(installation, 'moved')
+  const ledger = new Ledger()
+  await using first = new Instance(installation, 'first')
+  await first.assign(1, 'moved')
+  await publish(source, ledger, { from: 0, to: 200 })
+  await first.state('moved', 'running')
+  await first.kill('SIGSTOP')
+  await publish(source, ledger, { from: 200, to: 400 })
+  await using second = new Instance(installation, 'second')
+  await second.assign(2, 'moved')
+  await second.state('moved', 'running')
+  await publish(source, ledger, { from: 400, to: 600 })
+  await first.kill('SIGCONT')
+  await publish(source, ledger, { from: 600, to: 800 })
+  const report = await delivered('moved', ledger, publishers * 800)
+  expect(report).toMatchObject({ acknowledged: publishers * 800, lost: [], outOfOrder: [] })
+})
+
+test('Kafka down at the start: the lane holds, and delivers when it is there', { timeout: 180_000 }, async () => {
+  await kafka.createTopic('early')
+  const source = await Source.open(installation, 'early')
+  await source.append(['a:0', 'a:1'])
+  await kafka.kill()
+  await using instance = new Instance(installation, 'early')
+  await instance.assign(1, 'early')
+  await instance.state('early', 'holding', 'broker_unreachable')
+  await kafka.restart()
+  await instance.state('early', 'running')
+  const values = async () => (await kafka.readAll('early')).map(({ value }) => String(value)).join()
+  expect(await eventually(async () => (await values()) === 'a:0,a:1', { what: 'both records' })).toBe(true)
+})
