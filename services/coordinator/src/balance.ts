@@ -13,7 +13,7 @@ export type Holders = ReadonlyMap<string, string>
  * How many each seat should hold when `total` actors are shared out, given how many each holds now: the same for all,
  * and one more for those that hold most.
  */
-export function quotas(held: ReadonlyMap<string, number>, total: number): Map<string, number> {
+function quotas(held: ReadonlyMap<string, number>, total: number): Map<string, number> {
   const most = [...held].sort(([a, m], [b, n]) => n - m || compare(a, b))
   const each = Math.floor(total / most.length)
   const larger = total % most.length

@@ -1,5 +1,6 @@
 /** What the command line asks the leader: `apply` and `delete`. */
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { ConflictError, positionKey, type Problem, readEnd, recordsBehind, type RoutesDocument } from '@millrace/bus'
 import { z } from 'zod'
 import { type Applied, applied, deleted, type Deletion } from './apply.ts'
@@ -50,7 +51,7 @@ export async function answerDelete(office: Office, request: unknown): Promise<An
   const { dryRun, ...deletion } = read.data
   const pending = new Map<string, number>()
   const answer = await change(office, dryRun, async before => {
-    for (const { name, source, sink, lanes, retiring } of knownRoutes(before).routes) {
+    for (const { name, source, sink, lanes, retiring } of knownRoutes(before)) {
       if (!deletion.routes.includes(name)) continue
       const counts = [...lanes, ...retiring].map(lane =>
         pendingIn(office, { service: source, route: name, lane }, sink),
@@ -84,7 +85,8 @@ async function change(
     if (there === undefined) return refusal('not_leader', 'The coordinator is still starting: ask again.')
     const result = await make(there.value)
     if ('problem' in result) return result
-    const revision = dryRun ? there.revision : await write(office.store, result.document, there)
+    const same = dryRun || isDeepStrictEqual(result.document, there.value)
+    const revision = same ? there.revision : await write(office.store, result.document, there)
     if (revision !== undefined) return { revision, changes: result.changes }
   }
   return refusal('conflict', 'The routes were changed by others at the same time, five times over: ask again.')
@@ -101,9 +103,9 @@ async function write(store: Store, document: RoutesDocument, there: Pick<Revised
 
 /** The streams that must be made or resized before the routes may say so. */
 function reservations(before: RoutesDocument, after: RoutesDocument): Reservation[] {
-  const old = new Map(knownRoutes(before).routes.map(route => [route.name, route]))
+  const old = new Map(knownRoutes(before).map(route => [route.name, route]))
   return knownRoutes(after)
-    .routes.map(route => ({ after: route, before: old.get(route.name) }))
+    .map(route => ({ after: route, before: old.get(route.name) }))
     .filter(({ after, before }) => after.version !== before?.version)
 }
 

@@ -3,18 +3,19 @@
  * next leader finds in the buckets how far it came.
  */
 import { delay } from '@millrace/actor'
-import { type Bus, ConflictError, type Problem, type RoutesDocument, UnknownOutcomeError } from '@millrace/bus'
+import { type Bus, ConflictError, type RoutesDocument, UnknownOutcomeError } from '@millrace/bus'
 import type { Epochs } from './epoch.ts'
 import type { Lease } from './lease.ts'
 import type { Liveness } from './liveness.ts'
 import { plan, type Write } from './plan.ts'
+import { RouteProblems } from './problems.ts'
 import { Provision } from './provision.ts'
 import { retire } from './retire.ts'
 import { type KnownRoute, knownRoutes } from './route-lanes.ts'
-import { type Instance, placedLanes, serviceOf, type Situation, unplaced } from './situation.ts'
+import { unplaced } from './situation.ts'
+import { situationOf } from './look.ts'
 import type { Store } from './store.ts'
 import { Trimmer } from './trim.ts'
-import { wantedActors } from './wanted.ts'
 
 /** Milliseconds between looks where nothing changes: how late a lost instance is noticed. */
 const lookEvery = 500
@@ -44,20 +45,17 @@ export class Leader {
   /** Actors that were given an owner in this term. */
   placed = 0
   readonly trimmer: Trimmer
+  readonly problems = new RouteProblems()
   readonly #parts: LeaderParts
   readonly #provision: Provision
-  readonly #done = new Map<string, number>()
+  #routes: readonly KnownRoute[] = []
+  #reloadAt = 0
   #soon = new AbortController()
 
   constructor(parts: LeaderParts) {
     this.#parts = parts
     this.#provision = new Provision(parts.bus, parts.store, parts.replicas)
     this.trimmer = new Trimmer(parts.bus, parts.store)
-  }
-
-  /** What stands in the way of a route, by its name. */
-  get problems(): ReadonlyMap<string, Problem> {
-    return this.#provision.problems
   }
 
   /** Something changed: look now. */
@@ -70,18 +68,43 @@ export class Leader {
    * whatever the server refuses for good.
    */
   async lead(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#soon.abort()
+    const over = new AbortController()
+    const stop = () => over.abort()
     signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
     try {
-      while (!signal.aborted && this.#parts.lease.held) {
-        this.#soon = new AbortController()
-        const again = await this.#tryPass(signal)
-        this.#parts.looked()
-        if (!again) await delay(lookEvery, this.#soon.signal)
-      }
+      await Promise.all([this.#keepPlanning(over.signal), this.#keepTrimming(over.signal)])
     } finally {
       signal.removeEventListener('abort', stop)
+      stop()
     }
+  }
+
+  async #keepPlanning(signal: AbortSignal): Promise<void> {
+    const wake = () => this.wake()
+    signal.addEventListener('abort', wake)
+    while (this.#goesOn(signal)) {
+      this.#soon = new AbortController()
+      const again = await this.#tryPass(signal)
+      this.#parts.looked()
+      if (!again && this.#goesOn(signal)) await delay(lookEvery, this.#soon.signal)
+    }
+    signal.removeEventListener('abort', wake)
+  }
+
+  async #keepTrimming(signal: AbortSignal): Promise<void> {
+    while (this.#goesOn(signal)) {
+      try {
+        if (this.#routes.length > 0) await this.trimmer.trim(this.#routes, this.problems)
+      } catch (error) {
+        if (!(error instanceof UnknownOutcomeError)) throw error
+      }
+      await delay(trimEvery, signal)
+    }
+  }
+
+  #goesOn(signal: AbortSignal): boolean {
+    return !signal.aborted && this.#parts.lease.held
   }
 
   /** Whether something was done, so that there may be more to do. NATS away: tried again (R10). */
@@ -96,18 +119,23 @@ export class Leader {
   }
 
   async #pass(signal: AbortSignal): Promise<boolean> {
-    const { store, bus } = this.#parts
-    if (this.#isDue('reload', reloadEvery)) await store.reload(signal)
+    const { store, bus, lease } = this.#parts
+    if (performance.now() >= this.#reloadAt) {
+      await store.reload(signal)
+      this.#reloadAt = performance.now() + reloadEvery
+    }
     await this.#hearTheSilent()
     const kept = store.routes.entries.get('current')
     if (kept === undefined) return this.#makeRoutes()
-    const { routes } = knownRoutes(kept.document)
-    await this.#provision.prepareAll(routes)
-    const now = this.#situation(routes)
+    const routes = knownRoutes(kept.document)
+    this.#routes = routes
+    this.problems.keepOnly(new Set(Object.keys(kept.document.routes)))
+    await this.#provision.prepareAll(routes, this.problems)
+    const isReady = (route: KnownRoute, lane: string) => this.#provision.isReady(route, lane)
+    const now = situationOf(this.#parts, { document: kept.document, routes, isReady })
     if (await this.#write(plan(now, this.#parts.epochs))) return true
     this.unplaced = unplaced(now)
-    if (this.#parts.lease.held && (await retire({ bus, store, kept, routes, now }))) return true
-    if (this.#isDue('trim', trimEvery)) await this.#trim(routes)
+    if (lease.held && (await retire({ bus, store, kept, routes, now, problems: this.problems }))) return true
     await this.#forgetTheDead()
     return false
   }
@@ -125,25 +153,6 @@ export class Leader {
     return true
   }
 
-  #situation(routes: readonly KnownRoute[]): Situation {
-    const { store, liveness } = this.#parts
-    const clock = performance.now()
-    const documents = store.assignments.entries
-    // What was placed once stays wanted whatever becomes of its stream: its actors stop and tell by themselves (R5).
-    const placed = placedLanes({ documents })
-    const wanted = routes.flatMap(route =>
-      wantedActors(route).filter(
-        ({ actor: { uid, lane } }) => this.#provision.isReady(route, lane) || placed.has(`${uid}/${lane}`),
-      ),
-    )
-    const instances = new Map<string, Instance>()
-    for (const [key, { document }] of store.instances.entries) {
-      if (serviceOf(key) === 'coordinator') continue
-      instances.set(key, { presence: liveness.presence(key, clock), heartbeat: document })
-    }
-    return { wanted, instances, documents }
-  }
-
   /** In their order, each only while the lease is held. Rejects with ConflictError. */
   async #write(writes: readonly Write[]): Promise<boolean> {
     const { lease, store } = this.#parts
@@ -156,13 +165,6 @@ export class Leader {
     return writes.length > 0
   }
 
-  async #trim(routes: readonly KnownRoute[]): Promise<void> {
-    for (const route of routes) {
-      if (this.problems.has(route.name) || !this.#parts.lease.held) continue
-      await this.trimmer.trim(route)
-    }
-  }
-
   /** An instance that has been gone for long leaves nothing behind. */
   async #forgetTheDead(): Promise<void> {
     const { store, liveness, lease } = this.#parts
@@ -173,12 +175,5 @@ export class Leader {
       if (told !== undefined) await store.assignments.delete(key, told.revision)
       if (heartbeat !== undefined) await store.instances.delete(key, heartbeat.revision)
     }
-  }
-
-  #isDue(what: string, every: number): boolean {
-    const clock = performance.now()
-    if (clock < (this.#done.get(what) ?? Number.NEGATIVE_INFINITY) + every) return false
-    this.#done.set(what, clock)
-    return true
   }
 }

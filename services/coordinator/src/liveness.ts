@@ -15,7 +15,7 @@
 export type Presence = 'unknown' | 'live' | 'lost'
 
 /** Milliseconds without a heartbeat after which an instance is lost: its lease (R11). */
-export const lease = 5_000
+const lease = 5_000
 
 interface Sign {
   startId: string

@@ -17,7 +17,7 @@ export function coordinatorMetrics(leader: Leader | undefined, term: number): Fa
       name: 'millrace_coordinator_route_problem',
       help: 'Routes whose lanes can not be placed, and why.',
       type: 'gauge',
-      series: [...problems].map(([route, { code }]) => ({ labels: { route, code }, value: 1 })),
+      series: problems.all.map(({ route, code }) => ({ labels: { route, code }, value: 1 })),
     },
   ]
 }

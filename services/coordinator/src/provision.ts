@@ -5,17 +5,8 @@
  * 2. So a stream that is missing although there are positions, or a position that is missing although the lane holds
  *    something, was taken away by somebody else: an alarm. It is never made anew, which would hide the loss (R5).
  */
-import {
-  AlarmError,
-  type Bus,
-  dataStream,
-  makeRouteStreams,
-  positionKey,
-  type Problem,
-  readEnd,
-  streamInfo,
-} from '@millrace/bus'
-import { JetStreamApiError } from '@nats-io/jetstream'
+import { AlarmError, type Bus, dataStream, makeRouteStreams, positionKey, readEnd, streamInfo } from '@millrace/bus'
+import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import type { Store } from './store.ts'
 
@@ -24,9 +15,8 @@ const againAfter = 5_000
 
 /** Makes what is missing, once, and remembers what is there. */
 export class Provision {
-  /** What stands in the way, by route. */
-  readonly problems = new Map<string, Problem>()
-  readonly #triedAt = new Map<string, number>()
+  /** Not before this time, of the monotonic clock. */
+  readonly #againAt = new Map<string, number>()
   readonly #bus: Bus
   readonly #store: Store
   readonly #replicas: number
@@ -44,21 +34,16 @@ export class Provision {
     return this.#lanes.has(`${uid}/${lane}`)
   }
 
-  /** Prepares every route that still gets actors; one that can't be does not stop the others. */
-  async prepareAll(routes: readonly KnownRoute[]): Promise<void> {
-    for (const name of this.problems.keys()) if (!routes.some(route => route.name === name)) this.problems.delete(name)
+  /** Prepares every route that still gets actors. Rejects with UnknownOutcomeError. */
+  async prepareAll(routes: readonly KnownRoute[], problems: RouteProblems): Promise<void> {
     for (const route of routes.filter(({ deleting, retiring }) => !deleting || retiring.length > 0)) {
       const attempt = `${route.uid}@${route.version}`
-      if (performance.now() < (this.#triedAt.get(attempt) ?? Number.NEGATIVE_INFINITY) + againAfter) continue
-      try {
+      if (performance.now() < (this.#againAt.get(attempt) ?? 0)) continue
+      this.#againAt.set(attempt, performance.now() + againAfter)
+      await problems.attempt(route.name, 'preparing its lanes', async () => {
         await this.#prepare(route)
-        this.problems.delete(route.name)
-      } catch (error) {
-        if (!(error instanceof AlarmError || error instanceof JetStreamApiError)) throw error
-        this.#triedAt.set(attempt, performance.now())
-        const code = error instanceof AlarmError ? error.code : 'stream_refused'
-        this.problems.set(route.name, { code, message: `Route ${route.name}: ${error.message}` })
-      }
+        this.#againAt.delete(attempt)
+      })
     }
   }
 
@@ -77,7 +62,7 @@ export class Provision {
   async #makeStreams({ name, uid, spec }: KnownRoute): Promise<void> {
     const begun = [...this.#store.positions.entries.values()].some(({ document }) => document.uid === uid)
     if (begun && (await streamInfo(this.#bus, dataStream(name))) === undefined) {
-      throw new AlarmError('stream_missing', `${dataStream(name)} is gone, and with it what route ${name} had stored.`)
+      throw new AlarmError('stream_missing', `${dataStream(name)} is gone, and with it what it held.`)
     }
     await makeRouteStreams(this.#bus, routeStreams(name, uid, spec, this.#replicas))
   }

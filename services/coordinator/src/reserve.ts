@@ -16,6 +16,9 @@ import type { KnownRoute } from './route-lanes.ts'
 import { routeStreams } from './provision.ts'
 import { spaceLeft } from './space.ts'
 
+/** What JetStream calls its limits: of the account, of the server, of memory and of files. */
+const noRoom = [10002, 10023, 10028, 10047]
+
 /** Where streams are made. */
 export interface Room {
   bus: Bus
@@ -53,8 +56,9 @@ async function makeOne(room: Room, { after, before }: Reservation): Promise<Prob
     return undefined
   } catch (error) {
     if (error instanceof AlarmError) return { code: 'left_over', message: error.message }
-    if (error instanceof JetStreamApiError) return noSpace(room, after, error)
-    throw error
+    if (!(error instanceof JetStreamApiError)) throw error
+    if (noRoom.includes(error.code)) return noSpace(room, after, error)
+    return { code: 'stream_refused', message: `Route ${name}: nats-server refused its stream: ${error.message}.` }
   }
 }
 

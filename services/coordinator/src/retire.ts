@@ -3,8 +3,8 @@
  *
  *   lane:  placed --(slot given up, route deleted)--> retiring: its source takes what its session holds, and ends it
  *          --(the source says `stopped`)--> its sink delivers what is stored
- *          --(every record of the lane is behind the position, R12)--> done: no actors. Its position and last message stay, so that
- *          a slot that comes back goes on where it was, and `mr-base` never goes back
+ *          --(every record of the lane is behind the position, R12)--> done: no actors. Its position and last message
+ *          stay, so that a slot that comes back goes on where it was, and `mr-base` never goes back
  *   route: deleting --(no lane retires any more)--> no actors --(nobody runs any)--> positions deleted --> streams
  *          deleted --> gone from `mr_routes`
  *
@@ -20,6 +20,7 @@ import {
   trimLane,
 } from '@millrace/bus'
 import { removed, retired } from './apply.ts'
+import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import { isGone, type Revised, type Situation, whatRuns } from './situation.ts'
 import type { Store } from './store.ts'
@@ -32,27 +33,31 @@ export interface Ending {
   kept: Revised<RoutesDocument>
   routes: readonly KnownRoute[]
   now: Situation
+  problems: RouteProblems
 }
 
 /**
  * Takes the next step of one lane or route that is ending; false where none can be taken now. Rejects with
- * ConflictError where the routes have changed meanwhile, UnknownOutcomeError, AlarmError.
+ * ConflictError where the routes have changed meanwhile, UnknownOutcomeError.
  */
 export async function retire(ending: Ending): Promise<boolean> {
   for (const route of ending.routes) {
-    for (const lane of route.retiring.filter(lane => sourceHasStopped(route, lane, ending.now))) {
-      if (await finishLane(ending, route, lane)) return true
-    }
-    if (route.deleting && route.retiring.length === 0 && isVacated(route, ending.now)) {
-      await remove(ending, route)
-      return true
-    }
+    if (await ending.problems.attempt(route.name, 'ending its lanes', () => retireRoute(ending, route))) return true
   }
   return false
 }
 
+async function retireRoute(ending: Ending, route: KnownRoute): Promise<boolean> {
+  for (const lane of route.retiring.filter(lane => sourceHasStopped(route, lane, ending.now))) {
+    if (await finishLane(ending, route, lane)) return true
+  }
+  if (!route.deleting || route.retiring.length > 0 || !isVacated(route, ending.now)) return false
+  await remove(ending, route)
+  return true
+}
+
 /** Its owner says `stopped` for the very assignment that told it to retire. */
-export function sourceHasStopped({ name, uid, source }: KnownRoute, lane: string, now: Situation): boolean {
+function sourceHasStopped({ name, uid, source }: KnownRoute, lane: string, now: Situation): boolean {
   const id = actorId('source', name, lane)
   return [...now.documents].some(([key, { document }]) => {
     const owner = now.instances.get(key)
@@ -75,7 +80,7 @@ async function finishLane({ bus, store, kept }: Ending, route: KnownRoute, lane:
 }
 
 /** No instance has an actor of the route, nor may start one. */
-export function isVacated({ name, uid }: KnownRoute, now: Situation): boolean {
+function isVacated({ name, uid }: KnownRoute, now: Situation): boolean {
   const told = [...now.documents.values()].some(({ document }) => document.actors.some(actor => actor.uid === uid))
   const prefixes = (['source', 'sink', 'lister'] as const).map(role => actorId(role, name, ''))
   return !told && whatRuns(now).every(({ runs }) => runs !== 'unknown' && !anyOf(runs, prefixes))

@@ -19,14 +19,13 @@ export function specsOf({ connections, routes }: RoutesDocument): StoredSpecs {
   return { connections, routes: Object.fromEntries(Object.entries(routes).map(([name, { spec }]) => [name, spec])) }
 }
 
-/** Every route that can be read. One that can't (of a later version, perhaps) is left as it is: see `problems`. */
-export function knownRoutes(document: RoutesDocument): { routes: KnownRoute[]; problems: string[] } {
-  const read = parseStored(specsOf(document))
-  const routes = Object.entries(document.routes).flatMap(([name, kept]) => {
-    const spec = read.routes.get(name)
+/** Every route that this version can read. */
+export function knownRoutes(document: RoutesDocument): KnownRoute[] {
+  const read = parseStored(specsOf(document)).routes
+  return Object.entries(document.routes).flatMap(([name, kept]) => {
+    const spec = read.get(name)
     return spec === undefined ? [] : [knownRoute(kept, spec)]
   })
-  return { routes, problems: read.problems.map(({ message }) => message) }
 }
 
 function knownRoute({ uid, version, deleting = false, retiring = [] }: KeptRoute, spec: Route): KnownRoute {

@@ -23,9 +23,8 @@ const settings = {
   installation: z
     .string()
     .regex(/^[a-z0-9-]{1,20}$/, 'expected 1 to 20 of a-z 0-9 -')
-    .default(() => randomBytes(4).toString('hex'))
-    .describe('Keeps two Millraces on the same brokers apart. Written once, at the first start; later ones keep it.')
-    .meta({ shownDefault: 'eight random characters' }),
+    .optional()
+    .describe('Keeps two Millraces on the same brokers apart: written once, at the first start. None: a random one.'),
   replicas: z.coerce
     .number()
     .int()
@@ -94,7 +93,11 @@ class Coordinator {
 
   async #lead(term: number, draining: AbortSignal): Promise<void> {
     const { bus, log, settings } = this.#context
-    const { replicas, installation } = settings
+    const { replicas, installation = randomBytes(4).toString('hex') } = settings
+    const kept = this.#store.routes.entries.get('current')?.document.installation ?? installation
+    if (settings.installation !== undefined && kept !== installation) {
+      log.warn({ kept, installation }, 'the installation has another name already, and keeps it')
+    }
     const parts = { bus, store: this.#store, liveness: this.#liveness, lease: this.#lease, replicas, installation }
     const leader = new Leader({ ...parts, epochs: new Epochs(term), looked: () => this.#tell(leader) })
     this.#liveness.bePatient(performance.now())
@@ -118,10 +121,10 @@ class Coordinator {
 
   /** What stands in the way of routes is this instance's own state while it leads. */
   #tell({ problems }: Leader): void {
-    const [problem, ...others] = problems.values()
-    if (problem === undefined) return this.#context.state('running')
+    const [first, ...others] = problems.all
+    if (first === undefined) return this.#context.state('running')
     const more = others.length === 0 ? '' : ` (and ${others.length} more)`
-    this.#context.state('holding', { ...problem, message: problem.message + more })
+    this.#context.state('holding', { code: first.code, message: first.message + more })
   }
 }
 

@@ -22,12 +22,6 @@ export interface Situation {
   documents: ReadonlyMap<string, Revised<AssignmentDocument>>
 }
 
-/** The actors that are in a document, by what a lane is known by: `<uid>/<lane>`. */
-export function placedLanes({ documents }: Pick<Situation, 'documents'>): Set<string> {
-  const actors = [...documents.values()].flatMap(({ document }) => document.actors)
-  return new Set(actors.map(({ uid, lane }) => `${uid}/${lane}`))
-}
-
 /** How many wanted actors nobody has been given yet. */
 export function unplaced({ wanted, documents }: Situation): number {
   const placed = new Set([...documents.values()].flatMap(({ document }) => document.actors.map(({ id }) => id)))

@@ -41,24 +41,20 @@ export class Store {
       },
     })
     this.assignments = new Mirror(new Bucket(bus, 'mr_assign', assignmentDocument), { changed })
-    // Positions change ten times a second a lane; who waits for one to reach its lane's end asks each second.
+    // Positions change ten times a second a lane: they are read when they are needed, and not followed.
     this.positions = new Mirror(new Bucket(bus, 'mr_positions', positionDocument), { changed: () => {} })
     this.routes = new Mirror(new Bucket(bus, 'mr_routes', routesDocument), { changed })
     this.leader = new Bucket(bus, 'mr_leader', leaderDocument)
   }
 
-  get #mirrors() {
-    return [this.instances, this.assignments, this.positions, this.routes]
-  }
-
-  /** Follows all buckets until the signal aborts. */
+  /** Follows what plans are made from, until the signal aborts. */
   async follow(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#mirrors.map(mirror => mirror.follow(signal)))
+    await Promise.all([this.instances.follow(signal), this.assignments.follow(signal), this.routes.follow(signal)])
   }
 
-  /** Reads everything again. Rejects as `Bucket.list` does. */
+  /** Reads that again, whole. Rejects as `Bucket.list` does. */
   async reload(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#mirrors.map(mirror => mirror.reload(signal)))
+    await Promise.all([this.instances.reload(signal), this.assignments.reload(signal), this.routes.reload(signal)])
   }
 }
 

@@ -9,7 +9,8 @@ import type { Store } from './store.ts'
  * UnknownOutcomeError where NATS is away.
  */
 export async function highestTerm(bus: Bus, store: Store): Promise<number> {
-  await store.reload(AbortSignal.timeout(10_000))
+  const signal = AbortSignal.timeout(10_000)
+  await Promise.all([store.reload(signal), store.positions.reload(signal)])
   const routes = Object.keys(store.routes.entries.get('current')?.document.routes ?? {})
   const lanes = await Promise.all(routes.map(route => lanesThere(bus, route)))
   const ends = await Promise.all(lanes.flat().map(lane => readEnd(bus, lane)))

@@ -3,25 +3,36 @@
  * and the count of all records. So nothing is trimmed beyond the lane's last message, and nothing at all for a position
  * of another uid.
  */
-import { type Bus, positionKey, readEnd, trimLane } from '@millrace/bus'
+import { type Bus, positionKey, readEnd, streamInfo, trimLane } from '@millrace/bus'
+import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import type { Store } from './store.ts'
 
 /** Remembers how far each lane was trimmed. */
 export class Trimmer {
-  /** Messages removed since this process started. */
+  /** Messages removed in this term. */
   removed = 0
   readonly #bus: Bus
   readonly #store: Store
   readonly #trimmed = new Map<string, number>()
+  /** The sequence of the last position that was written by anyone: unchanged, there is nothing to do. */
+  #newest = -1
 
   constructor(bus: Bus, store: Store) {
     this.#bus = bus
     this.#store = store
   }
 
-  /** Trims every lane of a route to what was committed. Rejects with UnknownOutcomeError, AlarmError. */
-  async trim({ name, uid, source, sink, lanes, retiring }: KnownRoute): Promise<void> {
+  /** Trims every lane of these routes to what was committed. Rejects with UnknownOutcomeError. */
+  async trim(routes: readonly KnownRoute[], problems: RouteProblems): Promise<void> {
+    const newest = (await streamInfo(this.#bus, 'KV_mr_positions'))?.state.last_seq ?? 0
+    if (newest === this.#newest) return
+    await this.#store.positions.reload(AbortSignal.timeout(10_000))
+    for (const route of routes) await problems.attempt(route.name, 'trimming', () => this.#trimRoute(route))
+    this.#newest = newest
+  }
+
+  async #trimRoute({ name, uid, source, sink, lanes, retiring }: KnownRoute): Promise<void> {
     for (const lane of [...lanes, ...retiring]) {
       const position = this.#store.positions.entries.get(positionKey({ service: sink, route: name, lane }))?.document
       if (position?.uid !== uid || position.sequence <= (this.#trimmed.get(`${uid}/${lane}`) ?? 0)) continue

@@ -40,6 +40,7 @@ test('nothing moves because NATS was away for longer than a lease', async () => 
   await rig.apply({ r: route(4) })
   await rig.placed('kafka-egress', 4)
   const { term } = await rig.leader('c0')
+  await rig.placed('mqtt-ingress', 4)
   await eventually(() => rig.instances.every(({ running }) => running.size > 1), { what: 'balanced' })
   const starts = rig.starts
   await rig.nats.kill()
@@ -48,6 +49,7 @@ test('nothing moves because NATS was away for longer than a lease', async () => 
   await eventually(async () => (await rig.leader('c0')).term > term, { what: 'c0 leads again', timeout: 30_000 })
   await rig.apply({ s: route(1) })
   await rig.placed('kafka-egress', 5)
+  await rig.placed('mqtt-ingress', 5)
   expect(rig.starts).toBe(starts + 2)
   rig.check()
 })

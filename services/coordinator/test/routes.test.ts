@@ -29,6 +29,7 @@ test('a change gives new versions to what it names, and to nothing else', async 
   const { rig, sink } = await running(2)
   await using _ = rig
   await rig.apply({ s: route(2) })
+  await rig.placed('mqtt-ingress', 4)
   await rig.placed('kafka-egress', 4)
   const before = await rig.routes()
   const starts = rig.starts

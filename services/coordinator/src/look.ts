@@ -1,0 +1,42 @@
+/** All that was seen, put together: what a plan rests on. */
+import type { RoutesDocument } from '@millrace/bus'
+import type { Liveness } from './liveness.ts'
+import type { KnownRoute } from './route-lanes.ts'
+import { type Instance, serviceOf, type Situation } from './situation.ts'
+import type { Store } from './store.ts'
+import { type WantedActor, wantedActors } from './wanted.ts'
+
+/** The routes as they are kept, those of them that could be read, and which of their lanes are ready for actors. */
+export interface Routes {
+  document: RoutesDocument
+  routes: readonly KnownRoute[]
+  readonly isReady: (route: KnownRoute, lane: string) => boolean
+}
+
+/** What is there now, by this process's clock. */
+export function situationOf({ store, liveness }: { store: Store; liveness: Liveness }, routes: Routes): Situation {
+  const clock = performance.now()
+  const documents = store.assignments.entries
+  const instances = new Map<string, Instance>()
+  for (const [key, { document }] of store.instances.entries) {
+    if (serviceOf(key) === 'coordinator') continue
+    instances.set(key, { presence: liveness.presence(key, clock), heartbeat: document })
+  }
+  return { wanted: wanted(routes, documents), instances, documents }
+}
+
+/**
+ * What ought to run. An actor that was placed once stays wanted whatever becomes of its stream: it stops and tells by
+ * itself (R5). Those of a route that this version can't read stay as they are.
+ */
+function wanted({ document, routes, isReady }: Routes, documents: Situation['documents']): WantedActor[] {
+  const placed = [...documents].flatMap(([key, { document }]) =>
+    document.actors.map(actor => ({ service: serviceOf(key), actor })),
+  )
+  const lanes = new Set(placed.map(({ actor: { uid, lane } }) => `${uid}/${lane}`))
+  const known = routes.flatMap(route =>
+    wantedActors(route).filter(({ actor: { uid, lane } }) => isReady(route, lane) || lanes.has(`${uid}/${lane}`)),
+  )
+  const unread = Object.entries(document.routes).filter(([name]) => routes.every(route => route.name !== name))
+  return [...known, ...placed.filter(({ actor }) => unread.some(([, { uid }]) => uid === actor.uid))]
+}
