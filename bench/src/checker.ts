@@ -7,7 +7,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { now, readStamp, STAMP_BYTES } from './stamp.ts'
 
-export interface CheckOrders {
+interface CheckOrders {
   brokers: string[]
   topic: string
   publishers: number

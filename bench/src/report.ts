@@ -24,7 +24,7 @@ const parts = (values: Record<string, number>, digits: number) =>
     .join(', ')
 
 /** The sum of the processes' CPU seconds per million records. */
-export function totalCpu(run: Measured): number {
+function totalCpu(run: Measured): number {
   return sum(run.cpuPerMillion)
 }
 

@@ -15,7 +15,7 @@ export interface Scenario {
   records: number
 }
 
-export const payloadBytes = 200
+const payloadBytes = 200
 export const topicFilter = 'sensors/+/telemetry'
 const topics = Array.from({ length: 100 }, (_, index) => `sensors/d${index}/telemetry`)
 const PARTITIONS = 4

@@ -17,7 +17,7 @@ export class UsageError extends Error {
   override name = 'UsageError'
 }
 
-export const usage = `npm start -- [--no-demo] [--config DIR] [--instances SERVICE=N ...]
+const usage = `npm start -- [--no-demo] [--config DIR] [--instances SERVICE=N ...]
 
   --no-demo                  no simulated sensors
   --config DIR               apply the documents in DIR instead of examples/telemetry
