@@ -44,7 +44,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
       options.tell?.(undefined)
       return new Bus(nc, await jetstreamManager(nc, { checkAPI: false }), options)
     } catch (error) {
-      options.tell?.({ code: 'nats_unreachable', message: `NATS at ${withoutSecrets(options.url)}: ${reason(error)}` })
+      options.tell?.(unreachable(options, reason(error)))
     }
     await delay(wait.next(), options.signal)
   }
@@ -86,6 +86,11 @@ export class Bus implements AsyncDisposable {
     this.js = jetstream(nc)
     this.#options = options
     void this.#follow()
+  }
+
+  /** Resolves when the connection is closed for good: by disposing of it, or (with the error) by a defect. */
+  async closed(): Promise<Error | undefined> {
+    return (await this.nc.closed()) ?? undefined
   }
 
   get connected(): boolean {
@@ -148,17 +153,20 @@ export class Bus implements AsyncDisposable {
   #happened(status: Status): void {
     if (status.type === 'disconnect') {
       this.#broken()
-      this.#options.tell?.({
-        code: 'nats_unreachable',
-        message: 'The connection to NATS broke; trying again until it is back.',
-      })
+      this.#unreachable('the connection broke; trying again until it is back.')
     } else if (status.type === 'reconnect') {
       this.#connected = true
       this.#options.tell?.(undefined)
       this.#emit({ is: 'connected' })
     } else if (status.type === 'error' && status.error instanceof PermissionViolationError) {
       this.#emit({ is: 'refused', error: refused(status.error) })
+    } else if (status.type === 'error' && !this.#connected) {
+      this.#unreachable(status.error.message)
     }
+  }
+
+  #unreachable(why: string): void {
+    this.#options.tell?.(unreachable(this.#options, why))
   }
 
   #broken(): void {
@@ -183,6 +191,11 @@ function classified(error: unknown): unknown {
 
 const refused = (error: PermissionViolationError): PermissionError =>
   new PermissionError(error.operation === 'publish' ? 'publish to' : 'subscribe to', error.subject, error)
+
+const unreachable = ({ url }: BusOptions, why: string): Problem => ({
+  code: 'nats_unreachable',
+  message: `NATS at ${withoutSecrets(url)}: ${why}`,
+})
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
