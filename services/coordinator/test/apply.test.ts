@@ -45,6 +45,13 @@ test('a connection goes with the last of the deleted routes that need it', () =>
   expect(Object.keys(removed(removed(going, 'r'), 's').connections)).toEqual(['plant'])
 })
 
+test('a route that is being deleted can not be applied: its uid never comes back to life', () => {
+  const going = erase(apply(empty, { r: route(1) }), 'r')
+  const again = applied(going, { connections, routes: { r: route(2) } }, newUid)
+  expect(again).toMatchObject({ problem: { code: 'deleting', message: expect.stringContaining('Route r') } })
+  expect(apply(removed(going, 'r'), { r: route(1) }).routes['r']?.uid).not.toBe(going.routes['r']?.uid)
+})
+
 test('deleting again changes nothing, unless it is to be discarded now', () => {
   const going = erase(apply(empty, { r: route(2) }), 'r')
   expect(going.routes['r']).toMatchObject({ deleting: true, retiring: ['0', '1'] })
