@@ -20,9 +20,14 @@ export class Cluster implements Disposable {
   readonly #open = new Map<string, BrokerConnection>()
   readonly #opening = new Map<string, Promise<BrokerConnection>>()
   readonly #closed = new AbortController()
+  readonly #signal: AbortSignal | undefined
+  readonly #abort = () => this.close()
 
-  private constructor(settings: ClusterSettings) {
+  private constructor(settings: ClusterSettings, signal: AbortSignal | undefined) {
     this.settings = settings
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#abort)
+    if (signal?.aborted) this.close()
   }
 
   /**
@@ -30,9 +35,7 @@ export class Cluster implements Disposable {
    * `closed` when the signal aborts. The signal ends the cluster later, too.
    */
   static async open(settings: ClusterSettings, signal?: AbortSignal): Promise<Cluster> {
-    const cluster = new Cluster(settings)
-    signal?.addEventListener('abort', () => cluster.close())
-    if (signal?.aborted) cluster.close()
+    const cluster = new Cluster(settings, signal)
     try {
       await cluster.metadata([])
       return cluster
@@ -63,7 +66,8 @@ export class Cluster implements Disposable {
   async ask<Answer>(request: Request<Answer>): Promise<Answer> {
     let lost: unknown
     const known = [...this.#addresses.values()].sort((a, b) => Number(this.#isOpen(b)) - Number(this.#isOpen(a)))
-    for (const address of [...known, ...this.settings.brokers]) {
+    const all = new Map([...known, ...this.settings.brokers].map(address => [nameOf(address), address]))
+    for (const address of all.values()) {
       try {
         const connection = await this.#connection(address)
         return await connection.send(request)
@@ -78,6 +82,7 @@ export class Cluster implements Disposable {
   /** Ends all connections at once: nothing is sent any more. Idempotent. */
   close(): void {
     this.#closed.abort()
+    this.#signal?.removeEventListener('abort', this.#abort)
     for (const connection of this.#open.values()) connection.close()
   }
 

@@ -61,7 +61,7 @@ export class Producer {
     this.#identity = identity
     this.#mayWrite = options.mayWrite ?? (() => true)
     const { lane, partitionBy, compression, maxBatchBytes } = options
-    this.#settings = { lane, partitionBy, compression, maxBatchBytes }
+    this.#settings = { lane, partitionBy, compression, maxBatchBytes, spareCutters: [] }
     this.#topics = new Topics(options.cluster, this.#settings, options.missingTopic)
   }
 

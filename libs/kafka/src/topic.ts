@@ -12,6 +12,8 @@ export interface TopicSettings {
   compression: Compression
   /** A batch is cut before it has more bytes; shrinks when a broker calls a batch too large. */
   maxBatchBytes: number
+  /** Those that nobody uses now, with the buffers that they have grown: as many as partitions were written at once. */
+  spareCutters: BatchCutter[]
 }
 
 /** What a record has in a batch beside its key, value and headers, at most. */
@@ -43,15 +45,17 @@ export class Partition {
   }
 
   /** Throws BatchError. */
-  add(view: RecordView, index: number, { compression, maxBatchBytes }: TopicSettings): void {
+  add(view: RecordView, index: number, { compression, maxBatchBytes, spareCutters }: TopicSettings): void {
     if (!this.fits(view, maxBatchBytes)) this.#cut()
-    this.#cutter ??= new BatchCutter(compression)
+    this.#cutter ??= spareCutters.pop() ?? new BatchCutter(compression)
     this.#cutter.add(view, index)
   }
 
   /** No more records in this delivery. */
-  close(): void {
+  close({ spareCutters }: TopicSettings): void {
+    if (this.#cutter === undefined) return
     this.#cut()
+    spareCutters.push(this.#cutter)
     this.#cutter = undefined
   }
 
@@ -86,7 +90,7 @@ export class Topic {
   readonly #settings: TopicSettings
   /** How many partitions it has now. */
   #count = 0
-  readonly #early = new BatchBuilder()
+  #early: BatchBuilder | undefined
   #earlyIndexes: number[] = []
   #earlyPartitions: (number | undefined)[] = []
   /** Where records without a key go, until that batch is full or delivered. */
@@ -106,6 +110,7 @@ export class Topic {
   /** Adds a record; returns false where it names a partition that the topic does not have. Throws BatchError. */
   add(view: RecordView, index: number, partition: number | undefined): boolean {
     if (this.#count > 0) return this.#place(view, index, partition)
+    this.#early ??= new BatchBuilder()
     this.#early.add(view)
     this.#earlyIndexes.push(index)
     this.#earlyPartitions.push(partition)
@@ -121,10 +126,11 @@ export class Topic {
     for (const gone of this.partitions.slice(leaders.length)) gone.leader = -1
     this.#count = leaders.length
     this.readAt = performance.now()
-    if (!this.hasEarly || leaders.length === 0) return []
+    const early = this.hasEarly && leaders.length > 0 ? this.#early?.finish() : undefined
+    if (early === undefined) return []
     const [indexes, partitions] = [this.#earlyIndexes, this.#earlyPartitions]
     const reader = new BatchReader({ maxBytes: 0 })
-    reader.open(this.#early.finish())
+    reader.open(early)
     this.#forgetEarly()
     const misplaced = indexes.filter((index, at) => reader.next() && !this.#place(reader.view, index, partitions[at]))
     this.close()
@@ -133,20 +139,20 @@ export class Topic {
 
   /** No more records in this delivery; the next one's keyless records go elsewhere. */
   close(): void {
-    for (const partition of this.partitions) partition.close()
+    for (const partition of this.partitions) partition.close(this.#settings)
     this.#sticky++
   }
 
   /** Gives up all that waits for it, and says which records those are. */
   abandon(): number[] {
     const indexes = [...this.#earlyIndexes]
-    if (this.hasEarly) this.#early.reset()
     this.#forgetEarly()
     for (const { batches } of this.partitions) indexes.push(...batches.splice(0).flatMap(batch => batch.indexes))
     return indexes
   }
 
   #forgetEarly(): void {
+    this.#early = undefined
     this.#earlyIndexes = []
     this.#earlyPartitions = []
   }
