@@ -30,14 +30,34 @@ export function newCounts(): Counts {
   return { in: 0, out: 0, dead: 0, filtered: 0, refused: 0, parked: 0, duplicates: 0, dropped: 0, pending: 0 }
 }
 
-/** What is measured of one actor. */
+/** What is measured of one actor, and kept when it is started again. */
 export interface Measures {
   counts: Counts
   /** Seconds from a record's timestamp to its acknowledgement (sources) or to the sink's confirmation. */
   latency: Histogram
+  /** `latency.counts` as they were a while ago, so that what the heartbeat tells is of the last seconds. */
+  latencyBefore: Float64Array
+  latencyBeforeAt: number
 }
 
 /** Nothing measured yet. */
 export function newMeasures(): Measures {
-  return { counts: newCounts(), latency: new Histogram() }
+  const latency = new Histogram()
+  return { counts: newCounts(), latency, latencyBefore: latency.counts.slice(), latencyBeforeAt: performance.now() }
+}
+
+/** How many milliseconds back a heartbeat's latencies reach, at least. */
+const recent = 10_000
+
+/** What the heartbeat tells of an actor's numbers: its counts, and the latency of the last seconds, in milliseconds. */
+export function reported(measures: Measures): Record<string, number> {
+  const { counts, latency, latencyBefore } = measures
+  const p50 = latency.quantile(0.5, latencyBefore)
+  const p99 = latency.quantile(0.99, latencyBefore)
+  if (performance.now() - measures.latencyBeforeAt >= recent) {
+    measures.latencyBefore = latency.counts.slice()
+    measures.latencyBeforeAt = performance.now()
+  }
+  if (p50 === undefined || p99 === undefined) return { ...counts }
+  return { ...counts, latencyP50: p50 * 1_000, latencyP99: p99 * 1_000 }
 }

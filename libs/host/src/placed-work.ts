@@ -93,12 +93,14 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     await this.#service.start(assignment, context)
   }
 
-  /** R11. While NATS does not answer this waits; the end of the lease aborts the actor, and at once this as well. */
+  /**
+   * R11: reads the assignment again, whatever the lease says. While NATS does not answer this waits; the end of the
+   * lease aborts the actor, and at once this as well.
+   */
   async #allowed(assignment: ActorAssignment, signal: AbortSignal): Promise<boolean> {
     const { lease } = this.#parts
     while (!signal.aborted) {
       lease.tick(performance.now())
-      if (lease.fresh(performance.now())) return true
       try {
         await Promise.race([this.#assignments.refresh(), aborted(signal)])
       } catch {
@@ -107,7 +109,8 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       }
       if (signal.aborted) return false
       if (!this.#placement.wants(assignment)) this.#placement.abandonOne(assignment.id)
-      else if (!lease.fresh(performance.now())) await delay(100, signal)
+      else if (lease.fresh(performance.now())) return true
+      else await delay(100, signal)
     }
     return false
   }

@@ -9,7 +9,7 @@
  */
 import { type Actor, type Decision, type Life, supervise } from '@millrace/actor'
 import type { ActorAssignment, ActorReport } from '@millrace/bus'
-import { type Measures, newMeasures } from './counts.ts'
+import { type Measures, newMeasures, reported } from './counts.ts'
 
 /** How long an actor may take to finish what is in flight (R13), in milliseconds. */
 export const drainWithin = 10_000
@@ -124,7 +124,7 @@ export class Placement {
       version,
       state: actor.state,
       ...(actor.reason && { problem: { code: actor.reason.code, message: actor.reason.message } }),
-      counts: { ...measures.counts },
+      counts: reported(measures),
     }))
     const waiting = [...this.#wanted.values()].filter(({ id }) => !this.#placed.has(id))
     return [...reports, ...waiting.map(({ id, epoch, version }) => ({ id, epoch, version, ...waits }))]

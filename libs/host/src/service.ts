@@ -24,7 +24,9 @@ interface Context<S extends z.ZodRawShape> {
 }
 
 /** What an actor is given for one run. */
-export interface ActorContext<S extends z.ZodRawShape = z.ZodRawShape> extends Context<S>, Measures {
+export interface ActorContext<S extends z.ZodRawShape = z.ZodRawShape>
+  extends Context<S>,
+    Pick<Measures, 'counts' | 'latency'> {
   /** Keeps two Millraces on the same brokers apart. */
   readonly installation: string
   /** The route, in the version that the assignment names. */

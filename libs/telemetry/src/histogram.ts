@@ -25,4 +25,17 @@ export class Histogram {
     counts[bucket] = (counts[bucket] ?? 0) + times
     this.sum += value * times
   }
+
+  /**
+   * The value below which this share (0 to 1) of what was counted since `before` (counts taken then; absent: ever)
+   * lies: the upper bound of its bucket, above all bounds the last one. Undefined where nothing was counted.
+   */
+  quantile(share: number, before?: Float64Array): number | undefined {
+    const since = this.counts.map((count, bucket) => count - (before?.[bucket] ?? 0))
+    const total = since.reduce((sum, count) => sum + count, 0)
+    if (total === 0) return undefined
+    let seen = 0
+    const bucket = since.findIndex(count => (seen += count) >= total * share)
+    return this.bounds[Math.min(bucket, this.bounds.length - 1)]
+  }
 }
