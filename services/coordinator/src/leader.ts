@@ -12,7 +12,7 @@ import { RouteProblems } from './problems.ts'
 import { Provision } from './provision.ts'
 import { retire } from './retire.ts'
 import { type KnownRoute, knownRoutes } from './route-lanes.ts'
-import { unplaced } from './situation.ts'
+import { type Revised, unplaced } from './situation.ts'
 import { situationOf } from './look.ts'
 import type { Store } from './store.ts'
 import { Trimmer } from './trim.ts'
@@ -48,6 +48,7 @@ export class Leader {
   readonly problems = new RouteProblems()
   readonly #parts: LeaderParts
   readonly #provision: Provision
+  #kept: Revised<RoutesDocument> | undefined
   #routes: readonly KnownRoute[] = []
   #reloadAt = 0
   #soon = new AbortController()
@@ -127,8 +128,9 @@ export class Leader {
     await this.#hearTheSilent()
     const kept = store.routes.entries.get('current')
     if (kept === undefined) return this.#makeRoutes()
-    const routes = knownRoutes(kept.document)
-    this.#routes = routes
+    if (kept !== this.#kept) this.#routes = knownRoutes(kept.document)
+    this.#kept = kept
+    const routes = this.#routes
     this.problems.keepOnly(new Set(Object.keys(kept.document.routes)))
     await this.#provision.prepareAll(routes, this.problems)
     const isReady = (route: KnownRoute, lane: string) => this.#provision.isReady(route, lane)
