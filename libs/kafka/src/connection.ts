@@ -72,18 +72,17 @@ export class BrokerConnection {
   /** Connects, asks for the versions, authenticates. Throws KafkaError, also when aborted, and leaves nothing open then. */
   static async open(address: Address, settings: ConnectionSettings, signal: AbortSignal): Promise<BrokerConnection> {
     const opened = new BrokerConnection(address, settings)
-    const late = setTimeout(() => opened.close('took too long'), settings.connectTimeout)
-    const abort = () => opened.close()
+    const over = Promise.withResolvers<never>()
+    const late = setTimeout(() => over.reject(new Error('it took too long')), settings.connectTimeout)
+    const abort = () => over.reject(opened.#closedError())
     signal.addEventListener('abort', abort)
     try {
-      await opened.#open()
-      if (signal.aborted) throw new KafkaError('closed', `The connection to ${opened.#name} was closed.`)
+      signal.throwIfAborted()
+      await Promise.race([opened.#open(), over.promise])
       return opened
     } catch (cause) {
       opened.close()
-      throw signal.aborted
-        ? new KafkaError('closed', `The connection to ${opened.#name} was closed.`, { cause })
-        : connectError(opened.#name, settings, cause)
+      throw signal.aborted ? opened.#closedError() : connectError(opened.#name, settings, cause)
     } finally {
       clearTimeout(late)
       signal.removeEventListener('abort', abort)
@@ -128,10 +127,14 @@ export class BrokerConnection {
   }
 
   /** Ends the connection at once. Idempotent. */
-  close(reason = 'was closed'): void {
+  close(): void {
     this.#closed = true
     // kafkajs notices the end of a socket only by its error; it then rejects what waits, and stops its timer.
-    this.#socket()?.destroy(new Error(`The connection to ${this.#name} ${reason}.`))
+    this.#socket()?.destroy(this.#closedError())
+  }
+
+  #closedError(): KafkaError {
+    return new KafkaError('closed', `The connection to ${this.#name} was closed.`)
   }
 
   async #open(): Promise<void> {
@@ -148,7 +151,7 @@ export class BrokerConnection {
 
   /** SASL sessions expire: kafkajs knows when, and renews them before the next request. */
   async #authenticated(): Promise<void> {
-    if (!this.open) throw new KafkaError('closed', `The connection to ${this.#name} is closed.`)
+    if (!this.open) throw this.#closedError()
     if (this.#settings.sasl === null || this.#connection.isAuthenticated()) return
     try {
       await this.#connection.authenticate()

@@ -3,7 +3,7 @@ import type { Delivery, ExpressionInput, Problem } from '@millrace/lane'
 import { compileTemplate, ExpressionError, isTemplate, type KafkaSink, type Route } from '@millrace/routes'
 
 /** A record's place. Without a partition, the producer chooses it. */
-export interface Target {
+interface Target {
   topic: string
   partition: number | undefined
 }
