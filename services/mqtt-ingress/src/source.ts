@@ -126,13 +126,8 @@ export class Source implements SourceEvents {
     const attempt = await this.#connect()
     if (attempt.is !== 'connected') return attempt
     const { session } = attempt
-    if (this.#laneIsNew && session.sessionPresent) {
-      // What it holds is of an earlier route of this name, whose lane is gone.
-      await session.disconnect('end')
-      return this.#readOnce(writer)
-    }
-    this.#laneIsNew = false
     this.#check(session)
+    this.#laneIsNew = false
     this.#session = session
     session.start(publish => this.#receive(publish, writer))
     const ending = await Promise.race([this.#serve(session, writer), this.#drained])
@@ -180,6 +175,14 @@ export class Source implements SourceEvents {
         'session_lost',
         `The broker has no session ${this.#clientId} any more: what it had acknowledged to publishers and not yet ` +
           'delivered is lost. Look at its persistence, its session expiry, and who else uses this client id.',
+      )
+    }
+    if (this.#laneIsNew && session.sessionPresent) {
+      this.#notice(
+        'session_found',
+        `The broker had a session ${this.#clientId} before this lane began: of an earlier route of that name, or of ` +
+          'this one if its lane was lost. What it holds is taken, for publishers were told that it is safe. Filters ' +
+          'that only the broker knows stay; deleting the route ends the session.',
       )
     }
     if (session.sessionExpiry < expiry) {
@@ -248,7 +251,10 @@ export class Source implements SourceEvents {
   #receive(publish: Publish, writer: Writer): number | undefined {
     const { counts, draining } = this.#context
     const room = writer.room
-    if (!room && publish.qos === 0) return counts.dropped++
+    if (!room && publish.qos === 0) {
+      counts.dropped++
+      return 0
+    }
     this.#held = !room || draining.aborted
     if (this.#held) return undefined
     if (publish.dup) counts.duplicates++

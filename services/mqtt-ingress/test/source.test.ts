@@ -139,7 +139,7 @@ describe('the session', () => {
     expect(await rig.values()).toEqual(['1', '2'])
   })
 
-  test('of a lane that is new is not missing, and one that is left of an earlier route is thrown away', async () => {
+  test('of a lane that is new is not missing; one that is there all the same is told, and what it holds is taken', async () => {
     await using rig = await Rig.start()
     const left = await connectAsync(rig.broker.url, {
       protocolVersion: 5,
@@ -147,13 +147,13 @@ describe('the session', () => {
       clean: false,
       properties: { sessionExpiryInterval: 600 },
     })
-    await left.subscribeAsync('#', { qos: 1 })
+    await left.subscribeAsync('other', { qos: 1 })
     await left.endAsync()
-    await rig.publish(['t/1', 'of before'], ['other', 'of before'])
-    await rig.run().is('running')
-    await rig.publish(['other', 'not ours'], ['t/1', 'ours'])
-    await rig.stored(1)
-    expect(await rig.values()).toEqual(['ours'])
+    await rig.publish(['t/1', 'before its time'], ['other', 'of before'])
+    await rig.run().is('running session_found')
+    await rig.publish(['t/1', 'ours'])
+    await rig.stored(2)
+    expect(await rig.values()).toEqual(['of before', 'ours'])
   })
 
   test('goes to the newer owner, whatever the older one still does', async () => {
