@@ -83,10 +83,16 @@ export class FakeInstance {
   async #beats(): Promise<void> {
     while (!this.#over.signal.aborted) {
       this.#soon = new AbortController()
-      const there = await this.#instances.read(this.key).catch(() => undefined)
-      await this.#instances.update(this.key, this.#heartbeat(), there?.revision ?? 0).catch(() => {})
+      await this.#store().catch(() => {})
       await delay(1_000, this.#soon.signal)
     }
+  }
+
+  async #store(): Promise<void> {
+    const there = await this.#instances.read(this.key)
+    const heartbeat = this.#heartbeat()
+    if (there === undefined) await this.#instances.create(this.key, heartbeat)
+    else await this.#instances.update(this.key, heartbeat, there.revision)
   }
 
   #heartbeat(): InstanceDocument {
