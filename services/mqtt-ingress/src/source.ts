@@ -58,9 +58,9 @@ export class Source implements SourceEvents {
   #laneIsNew = false
   #writer: Writer | undefined
   #session: Session | undefined
-  /** Whether a PUBLISH waits for room, and when the last one was taken (`performance.now()`). */
+  /** Whether a PUBLISH waits for room, and when the last one was taken or stored (`performance.now()`). */
   #held = false
-  #takenAt = 0
+  #movedAt = 0
   /** The record whose way to its acknowledgement is measured, one at a time, and when it came; 0: none. */
   #measured = 0
   #measuredFrom = 0
@@ -89,6 +89,7 @@ export class Source implements SourceEvents {
 
   stored(ordinal: number): void {
     this.#session?.acknowledge(ordinal)
+    this.#movedAt = performance.now()
     if (this.#measured === 0 || ordinal < this.#measured) return
     this.#context.latency.observe((Date.now() - this.#measuredFrom) / 1000)
     this.#measured = 0
@@ -237,14 +238,18 @@ export class Source implements SourceEvents {
     await session.disconnect('end')
   }
 
-  /** Resolves when nothing has come for two keepalives. */
+  /**
+   * Resolves when nothing has come for two keepalives. Silence says nothing while something is unstored: the broker
+   * waits for its acknowledgement before it sends more.
+   */
   async #quiet(session: Session): Promise<void> {
-    const enough = 2 * (this.#context.source.mqtt?.keepAlive ?? 0)
-    this.#takenAt = performance.now()
+    const { counts, source } = this.#context
+    const enough = 2 * (source.mqtt?.keepAlive ?? 0)
+    this.#movedAt = performance.now()
     for (let rest = enough; rest > 0; ) {
       const ending = await Promise.race([delay(rest, this.#slot.signal), session.closed])
       if (ending !== undefined) throw new SessionClosedError()
-      rest = this.#held ? enough : this.#takenAt + enough - performance.now()
+      rest = this.#held || counts.pending > 0 ? enough : this.#movedAt + enough - performance.now()
     }
   }
 
@@ -261,7 +266,7 @@ export class Source implements SourceEvents {
     const now = Date.now()
     toRecord(publish, now, this.#headers, this.#view)
     const ordinal = writer.add(this.#view)
-    if (this.#slot.retire) this.#takenAt = performance.now()
+    if (this.#slot.retire) this.#movedAt = performance.now()
     if (this.#measured === 0) {
       this.#measured = ordinal
       this.#measuredFrom = now

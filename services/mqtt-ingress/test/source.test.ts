@@ -1,4 +1,5 @@
 import { eventually, noLeaks, startProxy } from '@millrace/testkit'
+import { setTimeout } from 'node:timers/promises'
 import { streamInfo, deadLetterStream } from '@millrace/bus'
 import { connectAsync } from 'mqtt'
 import { describe, expect, test } from 'vitest'
@@ -215,6 +216,25 @@ describe('a slot that retires', () => {
     await rig.stored(301)
     expect((await rig.values()).at(-1)).toBe('back')
     expect(back.told).not.toContain('running session_lost')
+  })
+
+  test('while its lane is full does not take the silence of a broker that waits for acknowledgements for the end', async () => {
+    await using rig = await Rig.start()
+    const first = rig.run()
+    await first.is('running')
+    await rig.publish(['t/1', '1'])
+    await rig.stored(1)
+    await first.drain()
+    await rig.publish(...numbered(2, 30_000))
+    const { config, state } = await rig.coordinator.jsm.streams.info('MR_D_r')
+    await rig.coordinator.jsm.streams.update('MR_D_r', { ...config, max_bytes: state.bytes + 900 })
+    const retired = rig.run({ retire: true })
+    await retired.is('holding stream_full')
+    // Longer than two keepalives of 1 s, after which silence would be the end.
+    await setTimeout(3_000)
+    await rig.coordinator.jsm.streams.update('MR_D_r', config)
+    await retired.ended
+    expect(firsts(await rig.values())).toEqual(numbers(1, 30_000))
   })
 })
 
