@@ -71,7 +71,7 @@ export class Producer {
     const producer = new Producer(options, acks === 'all' ? await Identity.take(cluster, transactionalId) : undefined)
     if (topic !== undefined) {
       producer.#topics.use(topic)
-      await producer.#topics.refresh()
+      await producer.#topics.refresh(producer.#refusals)
     }
     return producer
   }
@@ -116,8 +116,7 @@ export class Producer {
   async #rounds(): Promise<Stop | undefined> {
     for (let left = patience; ; ) {
       if (!(await this.#mayWrite())) return { is: 'hold', problem: notOwner }
-      const { refusals, problem } = await this.#topics.refresh()
-      this.#refusals.push(...refusals)
+      const problem = await this.#topics.refresh(this.#refusals)
       if (problem !== undefined && (problem.code !== 'topic_created' || left-- === 0)) return { is: 'hold', problem }
       const waiting = this.#waiting()
       if (waiting.length === 0) {
@@ -148,7 +147,7 @@ export class Producer {
     const heads = waiting.map(partition => ({ partition, batch: partition.batches[0]! }))
     const lost = heads.filter(({ batch }) => batch.state === 'lost')
     if (this.#identity === undefined || heads.some(({ batch }) => batch.state === 'unknown')) return
-    if (lost.length === 0 && !this.#identity.isOld) return
+    if (lost.length === 0 && !this.#identity.isOld && !waiting.some(({ stale }) => stale)) return
     for (const { partition, batch } of lost) {
       const { topic, id, leader, lastOffset } = partition
       const connection = await this.#cluster.broker(leader)

@@ -45,7 +45,7 @@ interface Setback {
 /** Sends and settles. Throws ProducerFencedError, and only once every answer is there. */
 export async function runRound(waiting: readonly Partition[], context: RoundContext): Promise<RoundResult> {
   const round = new Round(context)
-  const sendable = waiting.filter(({ batches }) => batches[0]?.state !== 'lost')
+  const sendable = waiting.filter(({ batches, stale }) => batches[0]?.state !== 'lost' && !stale)
   const byLeader = Map.groupBy(sendable, partition => partition.leader)
   const ends = await Promise.allSettled([...byLeader].map(([leader, partitions]) => round.send(leader, partitions)))
   for (const end of ends) if (end.status === 'rejected') throw end.reason

@@ -28,6 +28,8 @@ export class Partition {
   leader = -1
   /** The sequence number of the next batch's first record. */
   sequence = 0
+  /** A batch that may be in the log was given up: the sequence is not known until a new epoch begins. */
+  stale = false
   /** Where the last batch that was confirmed begins. */
   lastOffset: bigint | undefined
   /** In the order of sending; only the first is ever under way. */
@@ -147,7 +149,11 @@ export class Topic {
   abandon(): number[] {
     const indexes = [...this.#earlyIndexes]
     this.#forgetEarly()
-    for (const { batches } of this.partitions) indexes.push(...batches.splice(0).flatMap(batch => batch.indexes))
+    for (const partition of this.partitions) {
+      const given = partition.batches.splice(0)
+      if (given.some(({ state }) => state !== 'new')) partition.stale = true
+      indexes.push(...given.flatMap(batch => batch.indexes))
+    }
     return indexes
   }
 

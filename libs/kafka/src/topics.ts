@@ -13,14 +13,6 @@ const maxAge = 300_000
 /** What to do about a topic that the cluster does not have. */
 export type MissingTopic = 'hold' | 'refuse' | { create: NewTopic }
 
-/** What was found out about the topics in use. */
-export interface Findings {
-  /** Records that can never pass. */
-  refusals: Refusal[]
-  /** Why some others can't now. */
-  problem: Problem | undefined
-}
-
 /** The topics of one producer, by name. */
 export class Topics {
   readonly #cluster: Cluster
@@ -58,41 +50,47 @@ export class Topics {
 
   /** A new epoch: sequences begin again, everywhere. */
   restartSequences(): void {
-    for (const { partitions } of this.#byName.values()) for (const partition of partitions) partition.sequence = 0
+    for (const partition of [...this.#byName.values()].flatMap(({ partitions }) => partitions)) {
+      partition.sequence = 0
+      partition.stale = false
+    }
   }
 
-  /** Reads what is not known, or old, of the topics in use. Throws KafkaError. */
-  async refresh(): Promise<Findings> {
+  /**
+   * Reads what is not known, or old, of the topics in use. Records that can never pass are added to `refusals`, also
+   * where it then throws KafkaError; returns why some others can't pass now.
+   */
+  async refresh(refusals: Refusal[]): Promise<Problem | undefined> {
     const now = performance.now()
     const unread = [...this.#used].filter(({ readAt }) => readAt === 0 || now - readAt > maxAge)
-    const findings: Findings = { refusals: [], problem: undefined }
-    if (unread.length === 0) return findings
+    if (unread.length === 0) return undefined
     const { topics } = await this.#cluster.metadata(unread.map(({ name }) => name))
-    for (const answer of topics) await this.#learn(answer, findings)
-    return findings
+    let problem: Problem | undefined
+    for (const answer of topics) problem = (await this.#learn(answer, refusals)) ?? problem
+    return problem
   }
 
-  async #learn(answer: TopicMetadata, findings: Findings): Promise<void> {
+  async #learn(answer: TopicMetadata, refusals: Refusal[]): Promise<Problem | undefined> {
     const topic = this.use(answer.name)
     if (answer.error === 0) {
-      for (const index of topic.learn(answer.leaders)) findings.refusals.push(noPartition(index, answer.name))
-      return
+      for (const index of topic.learn(answer.leaders)) refusals.push(noPartition(index, answer.name))
+      return undefined
     }
     topic.readAt = 0
     const problem = topicProblem(answer.error, answer.name)
     const isMissing = verdictOf(answer.error) === 'topic'
     if (isMissing && this.#missing === 'refuse') {
-      for (const index of topic.abandon()) findings.refusals.push({ index, ...problem, code: 'no_topic' })
+      for (const index of topic.abandon()) refusals.push({ index, ...problem, code: 'no_topic' })
       this.#used.delete(topic)
-      this.#byName.delete(answer.name)
-      return
+      // One that was written to may come back as it was: its sequences go on.
+      if (topic.partitions.length === 0) this.#byName.delete(answer.name)
+      return undefined
     }
     if (nameOfBrokerError(answer.error) === 'UNKNOWN_TOPIC_OR_PARTITION' && typeof this.#missing === 'object') {
       await createTopic(this.#cluster.settings, answer.name, this.#missing.create)
-      findings.problem = { code: 'topic_created', message: `Topic ${answer.name} was created and is not ready yet.` }
-      return
+      return { code: 'topic_created', message: `Topic ${answer.name} was created and is not ready yet.` }
     }
-    findings.problem = problem
+    return problem
   }
 }
 
