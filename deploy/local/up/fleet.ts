@@ -25,13 +25,23 @@ export interface FleetOptions {
   tell: (line: string) => void
 }
 
+/**
+ * How V8 is to be told that megabytes of buffers come and go every second: else it collects everything for every 32 to
+ * 64 MB of them, a third of a service's CPU under load. Only the command line takes these.
+ */
+const v8Flags = ['--external-memory-accounted-in-global-limit', '--initial-old-space-size=64']
+
 /** Starts one instance of a service. Its name, and so its place in the installation, is `<number>`. */
 export function startInstance(service: LocalService, number: number, options: FleetOptions): Promise<Kept> {
   const name = `${service}-${number}`
   const main = path.join(root, 'services', service, 'src', 'main.ts')
   const log = path.join(options.folder, `${name}.log`)
   const env = { ...process.env, ...environmentOf(service, number, options) }
-  return Kept.start(name, () => Promise.resolve(start(process.execPath, [main], { log, env })), options.tell)
+  return Kept.start(
+    name,
+    () => Promise.resolve(start(process.execPath, [...v8Flags, main], { log, env })),
+    options.tell,
+  )
 }
 
 /** Starts every service, so many instances of each. */
