@@ -15,6 +15,8 @@ import { run, type Scenario, startLoad, topicFilter } from './run.ts'
 import type { System } from './system.ts'
 
 const LOW_RATE = 2_000
+/** Half of what is asked for as the least from a fast source; half of what is reached may be more than 2 cores can check. */
+const MIDDLE_RATE = 60_000
 const PUBLISHERS = 4
 
 /** A multiple of the publishers, so that each has the same share. */
@@ -54,7 +56,7 @@ async function bareSubscriber(place: Place): Promise<number> {
   return records / took
 }
 
-/** One system from one source: full rate, then half of what it reached, then the low rate. */
+/** One system from one source: full rate, then half of what it reached, a rate in the middle if that is far, the low one. */
 async function measure(place: Place, system: System, source: Scenario['source']): Promise<Measured[]> {
   const full = await run(place, system, {
     source,
@@ -65,7 +67,8 @@ async function measure(place: Place, system: System, source: Scenario['source'])
   print(full)
   if (options['only-full']) return [full]
   const measured = [full]
-  for (const rate of [Math.round(full.recordsPerSecond / 2), LOW_RATE]) {
+  const half = Math.round(full.recordsPerSecond / 2)
+  for (const rate of half > 1.5 * MIDDLE_RATE ? [half, MIDDLE_RATE, LOW_RATE] : [half, LOW_RATE]) {
     const slower = await run(place, system, { source, rate, records: whole(rate * seconds) })
     print(slower)
     measured.push(slower)

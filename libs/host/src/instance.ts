@@ -120,7 +120,7 @@ export class Instance<S extends z.ZodRawShape> {
   /** R11: the lease is looked at by a clock of our own, whatever NATS does. */
   #guard(): void {
     const { lease, log } = this.#parts
-    const stoodStill = lease.tick(performance.now())
+    const stoodStill = lease.tick(performance.now(), Date.now())
     if (this.#held && !lease.held(performance.now())) {
       this.#held = false
       log.warn('the lease is over: no heartbeat was stored for 4 s; actors are aborted')

@@ -4,7 +4,8 @@
  * - It lasts 5 s from when the last heartbeat that was *stored* was *sent*. After 4 s the actors are aborted, so that
  *   they are at rest before the coordinator, which waits 5 s from when it *saw* that heartbeat, gives them away.
  * - A process that did not run for more than a third of it (stopped, swapped out, a blocked event loop) can't know
- *   what has happened meanwhile: it is `suspect` until its assignment has been read again.
+ *   what has happened meanwhile: it is `suspect` until its assignment has been read again. The monotonic clock stands
+ *   still while a machine is suspended or frozen; the wall clock, which jumps, is a hint that it was.
  */
 export class Lease {
   static readonly length = 5_000
@@ -13,10 +14,14 @@ export class Lease {
 
   #heldFrom = -Infinity
   #ticked: number
+  /** How far the wall clock is ahead of the monotonic one. */
+  #ahead: number
   #suspectSince: number | undefined
 
-  constructor(now: number) {
+  /** `now` by the monotonic clock, `wall` by the wall clock. */
+  constructor(now: number, wall: number) {
     this.#ticked = now
+    this.#ahead = wall - now
   }
 
   /** A heartbeat that was sent at `sentAt` has been stored. */
@@ -25,8 +30,10 @@ export class Lease {
   }
 
   /** The event loop turns: to be called several times in `longestPause`. True when it has not for longer than that. */
-  tick(now: number): boolean {
-    const stoodStill = now - this.#ticked > Lease.longestPause
+  tick(now: number, wall: number): boolean {
+    const jumped = wall - now - this.#ahead > Lease.longestPause
+    const stoodStill = now - this.#ticked > Lease.longestPause || jumped
+    this.#ahead = wall - now
     if (stoodStill) this.#suspectSince = now
     this.#ticked = now
     return stoodStill

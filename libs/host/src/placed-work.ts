@@ -100,7 +100,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
   async #allowed(assignment: ActorAssignment, signal: AbortSignal): Promise<boolean> {
     const { lease } = this.#parts
     while (!signal.aborted) {
-      lease.tick(performance.now())
+      lease.tick(performance.now(), Date.now())
       try {
         await Promise.race([this.#assignments.refresh(), aborted(signal)])
       } catch {

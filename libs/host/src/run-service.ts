@@ -93,7 +93,7 @@ async function run<S extends z.ZodRawShape>(
       settings,
       bus,
       startId: randomUUID(),
-      lease: new Lease(performance.now()),
+      lease: new Lease(performance.now(), Date.now()),
       log: logger,
       redactor,
       secret: secretsOf(settings, redactor),

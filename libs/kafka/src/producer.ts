@@ -15,7 +15,7 @@ import type { Cluster } from './cluster.ts'
 import { KafkaError } from './errors.ts'
 import { Identity } from './identity.ts'
 import { outcomeOf } from './problem.ts'
-import { type Acks, runRound, type Stop } from './round.ts'
+import { type Acks, notOwner, runRound, type Stop } from './round.ts'
 import { findInLog } from './tail.ts'
 import type { Partition, PartitionBy, TopicSettings } from './topic.ts'
 import { type MissingTopic, noPartition, Topics } from './topics.ts'
@@ -42,8 +42,6 @@ export interface ProducerOptions {
 
 /** Rounds in which leaders may turn out to have moved, or sequences to be lost, before the lane holds. */
 const patience = 2
-
-const notOwner = { code: 'not_owner', message: 'The lane may belong to another instance now.' }
 
 /** One lane's producer. */
 export class Producer {
@@ -115,7 +113,7 @@ export class Producer {
 
   async #rounds(): Promise<Stop | undefined> {
     for (let left = patience; ; ) {
-      if (!(await this.#mayWrite())) return { is: 'hold', problem: notOwner }
+      if (!(await this.#mayWrite())) return notOwner
       const problem = await this.#topics.refresh(this.#refusals)
       if (problem !== undefined && (problem.code !== 'topic_created' || left-- === 0)) return { is: 'hold', problem }
       const waiting = this.#waiting()
@@ -129,6 +127,7 @@ export class Producer {
         acks: this.#acks,
         identity: this.#identity?.current,
         topicOf: name => this.#topics.use(name),
+        mayWrite: this.#mayWrite,
         tooLarge: bytes =>
           (this.#settings.maxBatchBytes = Math.min(this.#settings.maxBatchBytes, Math.ceil(bytes / 2))),
       })

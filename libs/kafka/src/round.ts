@@ -16,6 +16,12 @@ export type Acks = 'all' | 1 | 0
 /** Why a delivery stops short of its end. */
 export type Stop = Extract<Outcome, { is: 'hold' | 'unknown' }>
 
+/** The lane may belong to another instance now: nothing more goes out. */
+export const notOwner: Stop = {
+  is: 'hold',
+  problem: { code: 'not_owner', message: 'The lane may belong to another instance now.' },
+}
+
 /** What a round works with. */
 export interface RoundContext {
   cluster: Cluster
@@ -23,6 +29,8 @@ export interface RoundContext {
   /** Whose sequences the batches carry; without one they carry none. */
   identity: ProducerIdentity | undefined
   topicOf(name: string): Topic
+  /** R11: asked right before a request goes out, for to connect may have taken long. */
+  mayWrite(): boolean | Promise<boolean>
   /** A batch of so many bytes was too large for its broker. */
   tooLarge(bytes: number): void
 }
@@ -74,6 +82,10 @@ class Round {
     try {
       if (leader < 0) throw new KafkaError('broker_unreachable', noLeader(partitions))
       const connection = await this.#context.cluster.broker(leader)
+      if (!(await this.#context.mayWrite())) {
+        for (const attempt of attempts) this.#setBack(attempt, { stop: notOwner, mayGoOn: false })
+        return
+      }
       for (const attempt of attempts) attempt.begin(this.#context.identity)
       const answers = await this.#exchange(connection, attempts)
       for (const attempt of attempts)

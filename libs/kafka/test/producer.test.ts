@@ -262,6 +262,15 @@ test('who may not write any more sends nothing', async () => {
   expect(broker.received).toEqual([])
 })
 
+test('who loses the lane while it reads metadata or connects sends nothing', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  let asked = 0
+  await using rig = await openProducer(broker.port, { mayWrite: () => ++asked === 1 })
+  addAll(rig.producer, ['a'])
+  expect(await rig.producer.deliver()).toMatchObject({ is: 'hold', problem: { code: 'not_owner' } })
+  expect(broker.received).toEqual([])
+})
+
 test('a topic that is refused for a moment keeps its sequences: what comes next is no duplicate', async () => {
   await using broker = await FakeBroker.start({ t: 1 })
   await using rig = await openProducer(broker.port, { missingTopic: 'refuse' })
