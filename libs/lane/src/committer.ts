@@ -16,6 +16,7 @@ export class Committer {
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
   #committing: Promise<void> | undefined
+  #stopped = false
 
   /** `failed` is called when a commit can't be made: another owner has the position, or the signal aborted. */
   constructor(position: Position, failed: (error: unknown) => void) {
@@ -43,17 +44,21 @@ export class Committer {
 
   /** Commits nothing more. */
   stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
   }
 
   #begin(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    // What is under way begins the next one itself, at the next record.
     this.#committing ??= this.#commit()
       .catch(this.#failed)
       .finally(() => {
         this.#committing = undefined
+        // What was delivered while this one was under way.
+        if (!this.#stopped && this.#sequence !== this.#position.sequence) {
+          this.#timer ??= setTimeout(() => this.#begin(), everyMs)
+        }
       })
   }
 

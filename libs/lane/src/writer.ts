@@ -98,6 +98,8 @@ export class Writer implements LaneWriter {
     this.#deadLetters = new DeadLetters(options, options.lane)
     this.#maxRecordBytes = Math.min(options.maxRecordBytes ?? Number.POSITIVE_INFINITY, options.share.bytes / 4)
     this.position = appender.previous
+    // What a run before this one had not stored comes again.
+    options.counts.pending = 0
     this.ended = this.#storeForEver()
     // Also where nobody races it.
     this.ended.catch(() => clearTimeout(this.#timer))
@@ -209,6 +211,7 @@ export class Writer implements LaneWriter {
         if (this.#due && this.#closed.length === 0) this.#close()
       }
       this.#storing = false
+      if (signal.aborted) break
       await new Promise<void>(resolve => {
         this.#wake = resolve
       })

@@ -46,7 +46,8 @@ try {
     counts: { out: 0, dead: 0, filtered: 0, pending: 0 },
   })
 } catch (error) {
-  process.send?.({ ended: error instanceof Error ? error.name : String(error) })
+  const ended = error instanceof Error ? error.name : String(error)
+  await new Promise(sent => process.send?.({ ended }, sent))
 }
 process.disconnect?.()
 await bus[Symbol.asyncDispose]()

@@ -1,15 +1,15 @@
 /**
  * A source in a process of its own, to be killed: it counts. Its position is the next number, so it repeats nothing
- * and leaves nothing out, however often it is started again. Arguments: port, route, epoch, how far to count.
- * It tells its parent `{stored: n}` (all below n are stored), and `{ended: name of the error}`.
+ * and leaves nothing out, however often it is started again. Arguments: port, route, epoch. It stops at any message
+ * from its parent, and tells it `{stored: n}` (all below n are stored), `{finished: n}`, and `{ended: name of the error}`.
  */
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectBus } from '@millrace/bus'
 import { passwords } from '../../../bus/test/installation.ts'
 import { openWriter } from '../../src/index.ts'
 import { view } from '../records.ts'
 
-const [port, route = '', epoch, total] = process.argv.slice(2)
+const [port, route = '', epoch] = process.argv.slice(2)
 const { signal } = new AbortController()
 const user = 'mqtt-ingress'
 const bus = await connectBus({
@@ -22,6 +22,8 @@ const bus = await connectBus({
 let next = 0
 let first = 0
 let roomAgain = (): void => {}
+const enough = new AbortController()
+process.once('message', () => enough.abort())
 
 try {
   const writer = await openWriter({
@@ -42,16 +44,18 @@ try {
   })
   next = first = Number(writer.position ?? 0)
   const count = async () => {
-    while (next < Number(total)) {
-      for (let i = 0; i < 50 && writer.room && next < Number(total); i++) writer.add(view(String(next++)))
-      if (writer.room) await turn()
+    while (!enough.signal.aborted) {
+      for (let i = 0; i < 100 && writer.room; i++) writer.add(view(String(next++)))
+      if (writer.room) await sleep(1)
       else await new Promise<void>(resolve => (roomAgain = resolve))
     }
     await writer.flush()
+    await new Promise(sent => process.send?.({ finished: next }, sent))
   }
   await Promise.race([count(), writer.ended])
 } catch (error) {
-  process.send?.({ ended: error instanceof Error ? error.name : String(error) })
+  const ended = error instanceof Error ? error.name : String(error)
+  await new Promise(sent => process.send?.({ ended }, sent))
 }
 process.disconnect?.()
 await bus[Symbol.asyncDispose]()
