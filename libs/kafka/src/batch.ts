@@ -49,6 +49,11 @@ export class BatchCutter {
   }
 }
 
+/** Whether a sequence number has been given to it that the log may know. */
+export function mayBeStored({ state, stamp }: Batch): boolean {
+  return state !== 'new' && stamp !== undefined
+}
+
 /** Makes it this producer's, in place. */
 export function stampAs(batch: Batch, stamp: ProducerStamp): void {
   stampBatch(batch.bytes, stamp)

@@ -1,6 +1,6 @@
 /** One round of sending: the first batch of every partition, one Produce a leader, and what each answer means. */
 import type { Outcome, Problem, Refusal } from '@millrace/lane'
-import { type Batch, pick, stampAs } from './batch.ts'
+import { type Batch, mayBeStored, pick, stampAs } from './batch.ts'
 import { verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
 import type { BrokerConnection } from './connection.ts'
@@ -130,8 +130,10 @@ class Round {
         throw new ProducerFencedError(problem.message)
       case 'too_large':
         if (batch.indexes.length > 1) this.#context.tooLarge(batch.bytes.length)
+        attempt.takeBack()
         return this.#takeApart(partition, [], { ...problem, code: 'too_large' })
       case 'refused':
+        attempt.takeBack()
         return this.#takeApart(partition, invalid, { ...problem, code: 'invalid_record' })
       case 'unknown':
         return this.#setBack(attempt, { stop: { is: 'unknown', problem }, mayGoOn: false })
@@ -154,11 +156,13 @@ class Round {
 
   /**
    * Replaces a batch by smaller ones: without the records that the broker called invalid; in halves where it called
-   * none, until one record stands alone, and that one is refused. None of it is in the log.
+   * none, until one record stands alone, and that one is refused.
    */
   #takeApart(partition: Partition, invalid: readonly number[], problem: Problem): void {
     const [batch] = partition.batches.splice(0, 1)
     const { indexes } = batch!
+    // It was sent before, and nobody knows what became of that: what goes out next may not use its sequence again.
+    if (mayBeStored(batch!)) partition.stale = true
     const refused = new Set(indexes.length === 1 ? [0] : invalid.filter(record => indexes[record] !== undefined))
     for (const record of refused) this.#refusals.push({ index: indexes[record]!, ...problem })
     const half = Math.ceil(indexes.length / 2)

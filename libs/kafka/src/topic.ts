@@ -1,5 +1,5 @@
 import { BatchBuilder, BatchReader, type Compression, type RecordView } from '@millrace/record'
-import { type Batch, BatchCutter } from './batch.ts'
+import { type Batch, BatchCutter, mayBeStored } from './batch.ts'
 import { partitionOfKey, partitionOfLane } from './partitioner.ts'
 
 /** How records find their partition where none is named: by key as Kafka's clients do, or one for the whole lane. */
@@ -151,7 +151,7 @@ export class Topic {
     this.#forgetEarly()
     for (const partition of this.partitions) {
       const given = partition.batches.splice(0)
-      if (given.some(({ state }) => state !== 'new')) partition.stale = true
+      if (given.some(mayBeStored)) partition.stale = true
       indexes.push(...given.flatMap(batch => batch.indexes))
     }
     return indexes

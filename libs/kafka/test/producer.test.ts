@@ -316,3 +316,27 @@ test('records refused before a topic could not be created stay refused', async (
   })
   expect(broker.values('new')).toEqual(['later'])
 })
+
+test('a batch that was sent before with an unknown end and is then taken apart does not lend its sequence to the rest', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  await using rig = await openProducer(broker.port)
+  broker.script = scripted('append', { error: 87, invalid: [0] })
+  addAll(rig.producer, ['a', 'b'])
+  expect(await deliverAll(rig.producer)).toMatchObject({ is: 'refused', refusals: [{ index: 0 }] })
+  expect(broker.values('t')).toEqual(['a', 'b', 'b'])
+})
+
+test('acks 1: a topic that is refused with a batch of unknown end does not stop the event loop', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  await using rig = await openProducer(broker.port, { acks: 1, missingTopic: 'refuse' })
+  const logs = broker.logs.get('t')!
+  broker.script = scripted('append')
+  addAll(rig.producer, ['a'])
+  expect(await rig.producer.deliver()).toMatchObject({ is: 'unknown' })
+  broker.logs.delete('t')
+  expect(await deliverAll(rig.producer)).toMatchObject({ is: 'refused' })
+  broker.logs.set('t', logs)
+  addAll(rig.producer, ['b'])
+  expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
+  expect(broker.values('t')).toEqual(['a', 'b'])
+})

@@ -81,10 +81,15 @@ class Engine {
   readonly #cursor: Cursor
   readonly #deadLetters: DeadLetters
   readonly #totals: Totals = { out: 0, dead: 0, filtered: 0, parked: 0 }
+  /** Aborts, with why, when the position can't be committed any more. */
+  readonly #ended = new AbortController()
+  /** Nothing is sent any more. */
+  readonly #over: AbortSignal
 
   constructor(options: DeliverOptions) {
     this.#options = options
     const { bus, signal, mayWrite, state } = options
+    this.#over = AbortSignal.any([signal, this.#ended.signal])
     this.#lane = { ...options.lane, service: options.sinkService }
     const tell = (problem: Problem | undefined) =>
       problem === undefined ? state('running') : state('holding', problem)
@@ -97,21 +102,20 @@ class Engine {
     const { bus, lane, uid, epoch, signal, draining, state } = this.#options
     const position = await claimPosition({ ...this.#owner, lane: this.#lane, uid, epoch })
     Object.assign(this.#totals, position.totals)
-    const ended = new AbortController()
     const base = recordsBehind(position.totals)
-    const reading = AbortSignal.any([signal, draining, ended.signal])
+    const reading = AbortSignal.any([this.#over, draining])
     const reader = new LaneReader({ bus, lane, uid, after: position.sequence, base, signal: reading })
-    const committer = new Committer(position, error => ended.abort(error))
+    const committer = new Committer(position, error => this.#ended.abort(error))
     try {
       state('running')
       while (!reading.aborted) {
         await reader.waiting(reading)
         if (!reading.aborted && !(await this.#deliver(this.#gather(reader), committer))) break
       }
-      ended.signal.throwIfAborted()
+      this.#ended.signal.throwIfAborted()
       if (!signal.aborted) await committer.flush()
     } finally {
-      ended.abort()
+      this.#ended.abort()
       committer.stop()
     }
   }
@@ -154,20 +158,21 @@ class Engine {
 
   /** Until the sink is done; undefined where that is no longer for this owner to see. */
   async #attempt(): Promise<Extract<Outcome, { is: 'done' | 'refused' }> | undefined> {
-    const { sink, signal, draining, state } = this.#options
+    const { sink, draining, state } = this.#options
+    const over = this.#over
     const wait = backoff({ first: 100, cap: 10_000 })
     for (let attempt = 0; ; attempt++) {
       if (!(await this.#mayWrite())) return undefined
       const outcome = await (attempt === 0 ? sink.write(this.#cursor) : sink.again())
       if (attempt === 0 && !this.#cursor.atEnd) throw new Error('The sink did not read its delivery to the end.')
-      if (signal.aborted) return undefined
+      if (over.aborted) return undefined
       if (outcome.is === 'done' || outcome.is === 'refused') {
         if (attempt > 0) state('running')
         return outcome
       }
       state('holding', outcome.problem)
       if (outcome.is === 'hold' && draining.aborted) return undefined
-      await delay(wait.next(), outcome.is === 'hold' ? AbortSignal.any([signal, draining]) : signal)
+      await delay(wait.next(), outcome.is === 'hold' ? AbortSignal.any([over, draining]) : over)
     }
   }
 
@@ -193,8 +198,8 @@ class Engine {
   }
 
   async #mayWrite(): Promise<boolean> {
-    const { signal, mayWrite } = this.#options
-    return !signal.aborted && (mayWrite === undefined || (await mayWrite())) && !signal.aborted
+    const { mayWrite } = this.#options
+    return !this.#over.aborted && (mayWrite === undefined || (await mayWrite())) && !this.#over.aborted
   }
 }
 
