@@ -45,10 +45,10 @@ const expected: Record<Scenario['source'], Record<string, number>> = {
   mosquitto: { [millrace.name]: 45_000, [bentoOneHop.name]: 16_000, [bentoTwoHops.name]: 8_000 },
 }
 
-async function bareSubscriber(place: Place): Promise<number> {
+async function bareSubscriber(): Promise<number> {
   const records = whole((expected.mosquitto[millrace.name] ?? 0) * seconds)
-  await using load = await startLoad(place, { source: 'mosquitto', rate: 0, records })
-  const orders = { url: place.mosquitto.url, topics: [topicFilter], total: records }
+  await using load = await startLoad({ source: 'mosquitto', rate: 0, records })
+  const orders = { url: `mqtt://127.0.0.1:${load.mqttPort}`, topics: [topicFilter], total: records }
   await using subscriber = new Child('./mqttjs-subscriber.ts', orders)
   await subscriber.said('ready')
   load.go()
@@ -63,7 +63,7 @@ async function measure(place: Place, system: System, source: Scenario['source'])
     rate: 0,
     records: whole((expected[source][system.name] ?? 0) * seconds),
   })
-  if (source === 'mosquitto') full.bareSubscriber = await bareSubscriber(place)
+  if (source === 'mosquitto') full.bareSubscriber = await bareSubscriber()
   print(full)
   if (options['only-full']) return [full]
   const measured = [full]

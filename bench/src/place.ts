@@ -1,13 +1,12 @@
-/** Where a run happens: real servers of its own on free ports, shared by all systems so that they meet the same ones. */
+/** What all runs share: one Kafka on a free port, and a folder. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Kafka, type Mosquitto, startKafka, startMosquitto } from '@millrace/testkit'
+import { type Kafka, startKafka } from '@millrace/testkit'
 import { Kafka as KafkaClient, logLevel } from 'kafkajs'
 
 export interface Place extends AsyncDisposable {
   kafka: Kafka
-  mosquitto: Mosquitto
   /** For configuration and logs of the systems; gone at the end. */
   folder: string
   /** How many records a topic holds. */
@@ -16,12 +15,11 @@ export interface Place extends AsyncDisposable {
 
 export async function openPlace(): Promise<Place> {
   const folder = await mkdtemp(path.join(tmpdir(), 'millrace-bench-'))
-  const [kafka, mosquitto] = await Promise.all([startKafka(), startMosquitto({ extra: 'sys_interval 1' })])
+  const kafka = await startKafka()
   const admin = new KafkaClient({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   return {
     kafka,
-    mosquitto,
     folder,
     countOf: async topic => {
       const partitions = await admin.fetchTopicOffsets(topic)
@@ -29,7 +27,7 @@ export async function openPlace(): Promise<Place> {
     },
     [Symbol.asyncDispose]: async () => {
       await admin.disconnect()
-      await Promise.all([kafka[Symbol.asyncDispose](), mosquitto[Symbol.asyncDispose]()])
+      await kafka[Symbol.asyncDispose]()
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,4 +1,5 @@
 /** One run: one system, one source, one rate. Load from outside, costs from the kernel, findings from a checker. */
+import { startMosquitto } from '@millrace/testkit'
 import { connectAsync } from 'mqtt'
 import type { Findings } from './checker.ts'
 import { Child } from './child.ts'
@@ -26,7 +27,7 @@ const WINDOW = 1_000
 export async function run(place: Place, system: System, scenario: Scenario): Promise<Measured> {
   const topic = `bench-${system.name.replace(/\W+/g, '-')}-${scenario.source}-${scenario.rate}-${Date.now()}`
   await place.kafka.createTopic(topic, PARTITIONS, { 'message.timestamp.type': 'LogAppendTime' })
-  await using load = await startLoad(place, scenario)
+  await using load = await startLoad(scenario)
   await using started = await system.start(place, { topic, mqttPort: load.mqttPort })
   await load.ready()
   const live = scenario.rate === 0 ? undefined : await startChecker(place, topic, scenario)
@@ -55,18 +56,29 @@ interface Load extends AsyncDisposable {
   go(): void
 }
 
-/** The load for one scenario, connected and waiting for `go`. */
-export async function startLoad(place: Pick<Place, 'mosquitto'>, scenario: Scenario): Promise<Load> {
-  const load = { publisher: 0, total: scenario.records, rate: scenario.rate, payloadBytes, topics }
+/**
+ * The load for one scenario, connected and waiting for `go`. Each run has a mosquitto of its own: sessions that an
+ * earlier one left would go on being fed.
+ */
+export async function startLoad(scenario: Scenario): Promise<Load> {
+  const orders = { publisher: 0, total: scenario.records, rate: scenario.rate, payloadBytes, topics }
   if (scenario.source === 'fast') {
-    const source = new Child('./fast-source.ts', load)
+    const source = new Child('./fast-source.ts', orders)
     const mqttPort = (await source.said('port')) as number
     return loadOf(source, mqttPort, async () => void (await source.said('subscribed')))
   }
-  const { port } = place.mosquitto
-  const publisher = new Child('./publisher.ts', { port, connections: CONNECTIONS, window: WINDOW, load })
+  const mosquitto = await startMosquitto({ extra: 'sys_interval 1' })
+  const { port } = mosquitto
+  const publisher = new Child('./publisher.ts', { port, connections: CONNECTIONS, window: WINDOW, load: orders })
   await publisher.said('ready')
-  return loadOf(publisher, port, () => subscribed(port))
+  const load = loadOf(publisher, port, () => subscribed(port))
+  return {
+    ...load,
+    [Symbol.asyncDispose]: async () => {
+      await load[Symbol.asyncDispose]()
+      await mosquitto[Symbol.asyncDispose]()
+    },
+  }
 }
 
 function loadOf(child: Child, mqttPort: number, ready: () => Promise<void>): Load {

@@ -3,7 +3,7 @@ import { diff, readDocuments, storedConnection, storedRoute } from '@millrace/ro
 import { describeChanges } from './changes.ts'
 import { refuseBeforehand, takeDocuments } from './documents.ts'
 import { readFiles } from './files.ts'
-import { askLeader, readRoutes, withBus } from './installation.ts'
+import { askLeader, readRoutes, untilLed, withBus } from './installation.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options of commands that show something. */
@@ -28,6 +28,7 @@ export async function apply(
   const files = await readFiles(file, terminal)
   refuseBeforehand(files, terminal)
   await withBus(terminal, async bus => {
+    await untilLed(bus, terminal.signal)
     const before = await readRoutes(bus)
     const { connections, routes } = takeDocuments(files, terminal, [...before.connections.values()])
     const after = {

@@ -99,19 +99,27 @@ export async function readRoutes(bus: Bus): Promise<Stored & { revision: number;
  * Throws `RefusedError`, or `CommandError` (unreachable).
  */
 export async function askLeader(bus: Bus, request: object, signal: AbortSignal): Promise<Record<string, unknown>> {
-  const leaders = new Bucket(bus, 'mr_leader', leaderDocument)
   const until = performance.now() + patience
   for (;;) {
-    const leader = await leaders.read('leader').catch(notMadeYet)
-    if (leader !== undefined && leader.value.released !== true) {
-      const reply = await askOnce(bus, leader.value.instance, request)
-      if (reply !== 'not heard') return reply
-    }
-    if (performance.now() > until) {
-      throw new CommandError('unreachable', 'no coordinator leads this installation; is one running?')
-    }
+    const reply = await askOnce(bus, await findLeader(bus, until, signal), request)
+    if (reply !== 'not heard') return reply
     await wait(250, undefined, { signal })
   }
+}
+
+/** Waits until a coordinator leads: until then nothing of an installation may be there. Throws `CommandError`. */
+export async function untilLed(bus: Bus, signal: AbortSignal): Promise<void> {
+  await findLeader(bus, performance.now() + patience, signal)
+}
+
+async function findLeader(bus: Bus, until: number, signal: AbortSignal): Promise<string> {
+  const leaders = new Bucket(bus, 'mr_leader', leaderDocument)
+  while (performance.now() <= until) {
+    const leader = await leaders.read('leader').catch(notMadeYet)
+    if (leader !== undefined && leader.value.released !== true) return leader.value.instance
+    await wait(250, undefined, { signal })
+  }
+  throw new CommandError('unreachable', 'no coordinator leads this installation; is one running?')
 }
 
 /** A coordinator that has just begun makes the buckets first: until then there is no leader. */
