@@ -58,6 +58,8 @@ export interface DeliverOptions {
   mayWrite?: () => boolean | Promise<boolean>
   state: (state: 'running' | 'holding', problem?: Problem) => void
   counts: DeliverCounts
+  /** Told of each batch, once it is delivered: seconds since its first record came to the lane, and how many it holds. */
+  latency?: { observe(seconds: number, times: number): void }
 }
 
 /**
@@ -152,6 +154,7 @@ class Engine {
     }
     await this.#setAside(aside)
     this.#count(outcome.is === 'refused' ? outcome.refusals.length : 0)
+    this.#observe(batches)
     committer.reached(last.sequence, this.#totals, bytesOf(batches))
     return true
   }
@@ -180,6 +183,13 @@ class Engine {
   async #setAside(aside: Aside[]): Promise<void> {
     aside.sort((a, b) => a.batch.sequence - b.batch.sequence || a.record - b.record)
     for (const one of aside) await this.#deadLetters.store(letterOf(one, this.#options.uid))
+  }
+
+  #observe(batches: readonly LaneBatch[]): void {
+    const now = Date.now()
+    for (const { count, firstTime } of batches) {
+      if (count > 0 && firstTime !== undefined) this.#options.latency?.observe((now - firstTime) / 1_000, count)
+    }
   }
 
   /** R12. */

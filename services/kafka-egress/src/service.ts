@@ -13,7 +13,7 @@ const deliveryBytes = 2 * 2 ** 20
 export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {
-  const { bus, route, signal, draining, state, counts } = context
+  const { bus, route, signal, draining, state, counts, latency } = context
   const sink = await openSink(actor, context)
   if (sink === undefined) return
   await deliver({
@@ -30,6 +30,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     draining,
     state,
     counts,
+    latency,
   })
 }
 
