@@ -32,7 +32,7 @@ class Run implements AsyncDisposable {
 
   /** Each with a new epoch. */
   write(): ChildProcess {
-    return this.#start('write.ts')
+    return this.#start('write.ts', String(this.#acknowledged))
   }
 
   read(): ChildProcess {
@@ -43,10 +43,10 @@ class Run implements AsyncDisposable {
     for (const child of this.#children) if (running(child)) await kill(child)
   }
 
-  #start(program: string): ChildProcess {
+  #start(program: string, ...rest: string[]): ChildProcess {
     const epoch = String(++this.#epoch)
     const file = path.join(import.meta.dirname, 'process', program)
-    const child = fork(file, [String(this.#installation.nats.port), this.#route, epoch], { execArgv: [] })
+    const child = fork(file, [String(this.#installation.nats.port), this.#route, epoch, ...rest], { execArgv: [] })
     this.#children.push(child)
     child.on(
       'message',

@@ -2,7 +2,7 @@
  * A sink in a process of its own, to be killed. Arguments: port, route, epoch. It tells its parent
  * `{delivered: [first, last]}` for each run of consecutive numbers, and `{ended: name of the error}`.
  */
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectBus } from '@millrace/bus'
 import { passwords } from '../../../bus/test/installation.ts'
 import { deliver, type Delivery, type Outcome, type Sink } from '../../src/index.ts'
@@ -23,8 +23,8 @@ const sink: Sink = {
       if (run?.[1] === number - 1) run[1] = number
       else runs.push([number, number])
     }
+    await sleep(5)
     for (const delivered of runs) process.send?.({ delivered })
-    await turn()
     return { is: 'done' }
   },
   again: () => Promise.resolve({ is: 'done' }),

@@ -1,6 +1,7 @@
 /**
  * A source in a process of its own, to be killed: it counts. Its position is the next number, so it repeats nothing
- * and leaves nothing out, however often it is started again. Arguments: port, route, epoch. It stops at any message
+ * and leaves nothing out, however often it is started again. Arguments: port, route, epoch, and the
+ * number below which all were acknowledged: those it has forgotten, as a broker does. It stops at any message
  * from its parent, and tells it `{stored: n}` (all below n are stored), `{finished: n}`, and `{ended: name of the error}`.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +10,7 @@ import { passwords } from '../../../bus/test/installation.ts'
 import { openWriter } from '../../src/index.ts'
 import { view } from '../records.ts'
 
-const [port, route = '', epoch] = process.argv.slice(2)
+const [port, route = '', epoch, forgotten] = process.argv.slice(2)
 const { signal } = new AbortController()
 const user = 'mqtt-ingress'
 const bus = await connectBus({
@@ -42,7 +43,7 @@ try {
       position: () => String(next),
     },
   })
-  next = first = Number(writer.position ?? 0)
+  next = first = Math.max(Number(writer.position ?? 0), Number(forgotten))
   const count = async () => {
     while (!enough.signal.aborted) {
       for (let i = 0; i < 100 && writer.room; i++) writer.add(view(String(next++)))
