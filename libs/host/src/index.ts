@@ -8,4 +8,4 @@ export type {
   StandingContext,
   StandingService,
 } from './service.ts'
-export { type Settings, settingsTable } from './settings.ts'
+export { type Settings, settingsMissingFrom, settingsTable } from './settings.ts'

@@ -100,6 +100,15 @@ function isNatsUrl(text: string): boolean {
   return url !== null && /^(nats|tls):$/.test(url.protocol) && url.hostname !== '' && url.username + url.password === ''
 }
 
+/** The rows of that table that a README lacks, however it lays its tables out. */
+export function settingsMissingFrom(readme: string, own: z.ZodRawShape): string[] {
+  const bare = (row: string) => row.replaceAll(/[ -]/g, '')
+  const there = new Set(readme.split('\n').map(bare))
+  return settingsTable(own)
+    .split('\n')
+    .filter(row => !there.has(bare(row)))
+}
+
 function readSecret(variable: string, env: Environment): { value: string | undefined } | { problem: string } {
   const value = env[variable] || undefined
   const file = env[`${variable}_FILE`] || undefined

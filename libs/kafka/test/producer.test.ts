@@ -2,26 +2,10 @@ import { readHeader } from '@millrace/record'
 import { noLeaks } from '@millrace/testkit'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Outcome } from '@millrace/lane'
-import type { Producer } from '../src/index.ts'
 import { FakeBroker, type Script } from './fake-broker.ts'
-import { addAll, openProducer, record } from './rig.ts'
+import { addAll, deliverAll, openProducer, record, scripted } from './rig.ts'
 
 noLeaks()
-
-/** As the engine does it, without its waits. */
-async function deliverAll(producer: Producer, attempts = 50): Promise<Outcome> {
-  let outcome = await producer.deliver()
-  for (let left = attempts; left > 0 && (outcome.is === 'hold' || outcome.is === 'unknown'); left--) {
-    outcome = await producer.deliver()
-  }
-  return outcome
-}
-
-/** Answers with the next of these; then as it should be. */
-function scripted(...steps: ReturnType<Script>[]): Script {
-  return () => steps.shift()
-}
 
 test('a lost answer: the same bytes go out again, and the broker knows them', async () => {
   await using broker = await FakeBroker.start({ t: 1 })
@@ -269,74 +253,4 @@ test('who loses the lane while it reads metadata or connects sends nothing', asy
   addAll(rig.producer, ['a'])
   expect(await rig.producer.deliver()).toMatchObject({ is: 'hold', problem: { code: 'not_owner' } })
   expect(broker.received).toEqual([])
-})
-
-test('a topic that is refused for a moment keeps its sequences: what comes next is no duplicate', async () => {
-  await using broker = await FakeBroker.start({ t: 1 })
-  await using rig = await openProducer(broker.port, { missingTopic: 'refuse' })
-  addAll(rig.producer, ['a'])
-  expect(await rig.producer.deliver()).toEqual({ is: 'done' })
-  const logs = broker.logs.get('t')!
-  broker.logs.delete('t')
-  addAll(rig.producer, ['b'])
-  expect(await deliverAll(rig.producer)).toMatchObject({ is: 'refused', refusals: [{ index: 0, code: 'no_topic' }] })
-  broker.logs.set('t', logs)
-  addAll(rig.producer, ['c'])
-  expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
-  expect(broker.values('t')).toEqual(['a', 'c'])
-})
-
-test('where a batch of unknown outcome is refused with its topic, the next one goes out under a new epoch', async () => {
-  await using broker = await FakeBroker.start({ t: 1 })
-  await using rig = await openProducer(broker.port, { missingTopic: 'refuse' })
-  const logs = broker.logs.get('t')!
-  broker.script = scripted('append')
-  addAll(rig.producer, ['a'])
-  expect(await rig.producer.deliver()).toMatchObject({ is: 'unknown' })
-  broker.logs.delete('t')
-  expect(await deliverAll(rig.producer)).toMatchObject({ is: 'refused' })
-  broker.logs.set('t', logs)
-  addAll(rig.producer, ['b'])
-  expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
-  expect(broker.values('t')).toEqual(['a', 'b'])
-})
-
-test('records refused before a topic could not be created stay refused', async () => {
-  await using broker = await FakeBroker.start({ t: 1 })
-  const create = { partitions: 1, replicas: 1, config: {} }
-  await using rig = await openProducer(broker.port, { missingTopic: { create }, topic: undefined })
-  rig.producer.add('t', record('nowhere'), { index: 0, partition: 7 })
-  rig.producer.add('new', record('later'), { index: 1, partition: 0 })
-  // This broker can't create topics: administration fails after `t` was found to have no partition 7.
-  expect((await rig.producer.deliver()).is).not.toBe('done')
-  broker.createTopic('new', 1)
-  expect(await deliverAll(rig.producer)).toMatchObject({
-    is: 'refused',
-    refusals: [{ index: 0, code: 'no_partition' }],
-  })
-  expect(broker.values('new')).toEqual(['later'])
-})
-
-test('a batch that was sent before with an unknown end and is then taken apart does not lend its sequence to the rest', async () => {
-  await using broker = await FakeBroker.start({ t: 1 })
-  await using rig = await openProducer(broker.port)
-  broker.script = scripted('append', { error: 87, invalid: [0] })
-  addAll(rig.producer, ['a', 'b'])
-  expect(await deliverAll(rig.producer)).toMatchObject({ is: 'refused', refusals: [{ index: 0 }] })
-  expect(broker.values('t')).toEqual(['a', 'b', 'b'])
-})
-
-test('acks 1: a topic that is refused with a batch of unknown end does not stop the event loop', async () => {
-  await using broker = await FakeBroker.start({ t: 1 })
-  await using rig = await openProducer(broker.port, { acks: 1, missingTopic: 'refuse' })
-  const logs = broker.logs.get('t')!
-  broker.script = scripted('append')
-  addAll(rig.producer, ['a'])
-  expect(await rig.producer.deliver()).toMatchObject({ is: 'unknown' })
-  broker.logs.delete('t')
-  expect(await deliverAll(rig.producer)).toMatchObject({ is: 'refused' })
-  broker.logs.set('t', logs)
-  addAll(rig.producer, ['b'])
-  expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
-  expect(broker.values('t')).toEqual(['a', 'b'])
 })

@@ -1,5 +1,7 @@
+import type { Outcome } from '@millrace/lane'
 import { type RecordView, viewOf } from '@millrace/record'
 import { Cluster, type ClusterSettings, Producer, type ProducerOptions } from '../src/index.ts'
+import type { Script } from './fake-broker.ts'
 
 /** Settings for a broker of this machine, with time-outs that suit tests. */
 export function settingsFor(port: number, more: Partial<ClusterSettings> = {}): ClusterSettings {
@@ -51,4 +53,18 @@ export function record(value: string, key: string | null = null): RecordView {
 /** Adds the values in order, to partition 0 unless said otherwise. */
 export function addAll(producer: Producer, values: readonly string[], { topic = 't', partition = 0 } = {}): void {
   for (const [index, value] of values.entries()) producer.add(topic, record(value), { index, partition })
+}
+
+/** As the engine does it, without its waits. */
+export async function deliverAll(producer: Producer, attempts = 50): Promise<Outcome> {
+  let outcome = await producer.deliver()
+  for (let left = attempts; left > 0 && (outcome.is === 'hold' || outcome.is === 'unknown'); left--) {
+    outcome = await producer.deliver()
+  }
+  return outcome
+}
+
+/** Answers with the next of these; then as it should be. */
+export function scripted(...steps: ReturnType<Script>[]): Script {
+  return () => steps.shift()
 }
