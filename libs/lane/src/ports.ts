@@ -84,6 +84,8 @@ export interface LaneWriter {
   readonly room: boolean
   /** Stores what has been added; resolves when it is stored. */
   flush(): Promise<void>
+  /** Stores the source's position by itself, behind what has been added: it says something new. */
+  mark(): void
 }
 
 /** What the engine calls back. Both are called in turn, never concurrently. */

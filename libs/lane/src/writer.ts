@@ -145,11 +145,19 @@ export class Writer implements LaneWriter {
 
   async flush(): Promise<void> {
     const ordinal = this.#ordinal
-    if (this.#storedOrdinal >= ordinal) return
+    if (this.#storedOrdinal >= ordinal && !this.#storing && this.#closed.length === 0) return
     this.#close()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#flushes.push({ ordinal, resolve })
     await Promise.race([promise, this.ended])
+  }
+
+  mark(): void {
+    this.#close()
+    const [position, lastOrdinal] = [this.#options.events.position(), this.#ordinal]
+    const nothing = { payload: Buffer.alloc(0), count: 0, bytes: 0, letters: [] }
+    this.#closed.push({ ...nothing, position, lastOrdinal, firstTime: Date.now() })
+    this.#wake()
   }
 
   #added(bytes: number): number {

@@ -223,7 +223,10 @@ export class Source implements SourceEvents {
     const old = this.#position.filters.filter(filter => !this.#filters.includes(filter))
     if (old.length > 0) await session.unsubscribe(old)
     for (const { code, message } of problems) this.#notice(code, message)
+    const news = !this.#position.subscribed || old.length > 0
     this.#moveTo({ clientId: this.#clientId, filters: this.#filters, subscribed: true })
+    // From now on the broker keeps the session: to find it gone is an alarm, even if nothing ever came.
+    if (news) this.#writer?.mark()
     this.#condition.reading(undefined)
   }
 

@@ -140,6 +140,16 @@ describe('the session', () => {
     expect(await rig.values()).toEqual(['1', '2'])
   })
 
+  test('that is lost before anything ever came is an alarm as well', async () => {
+    await using rig = await Rig.start()
+    const first = rig.run()
+    await first.is('running')
+    await first.drain()
+    const thief = await connectAsync(rig.broker.url, { protocolVersion: 5, clientId: 'test-r-0', clean: true })
+    await thief.endAsync()
+    await rig.run().is('running session_lost')
+  })
+
   test('of a lane that is new is not missing; one that is there all the same is told, and what it holds is taken', async () => {
     await using rig = await Rig.start()
     const left = await connectAsync(rig.broker.url, {
