@@ -16,7 +16,7 @@ export class NeverHappened extends Error {
 export async function eventually<T>(
   check: () => T | Promise<T>,
   { what, timeout = 10_000, interval = 20 }: { what: string; timeout?: number; interval?: number },
-): Promise<T> {
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeout
   for (;;) {
     let failure: unknown

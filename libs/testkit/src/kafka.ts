@@ -56,6 +56,22 @@ export class Kafka extends Server {
     await readTopic(this.brokers, { topic, partitions }, visit)
   }
 
+  /**
+   * Follows a topic as it grows: each call of the function that it returns hands on what came since the last one, as
+   * `forEach` does. One call at a time; one that rejects (Kafka is away) has skipped nothing.
+   */
+  follow(topic: string, visit: (record: KafkaRecord) => void): () => Promise<void> {
+    const next = new Map<number, bigint>()
+    return async () => {
+      const offsets = await administer(this.brokers, admin => admin.fetchTopicOffsets(topic))
+      const partitions = offsets.map(({ partition, low }) => ({ partition, low: String(next.get(partition) ?? low) }))
+      await readTopic(this.brokers, { topic, partitions }, record => {
+        next.set(record.partition, record.offset + 1n)
+        visit(record)
+      })
+    }
+  }
+
   /** Reads a topic from its beginning with Kafka's own console consumer, until it has `count` records. */
   async consoleConsumer(topic: string, count: number): Promise<ConsoleRecord[]> {
     return consume(this.#jars, { brokers: this.brokers, topic, count })

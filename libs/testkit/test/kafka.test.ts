@@ -53,6 +53,19 @@ test('readAll gives committed records only, and ends behind the marker of a tran
   expect(records.map(record => String(record.value))).toEqual(['kept0', 'kept1'])
 })
 
+test('a topic is followed without a repetition', async () => {
+  await kafka.createTopic('followed')
+  const seen: string[] = []
+  const look = kafka.follow('followed', ({ offset, value }) => seen.push(`${offset} ${String(value)}`))
+  const line = (value: string) => ({ headers: 'a:1', key: 'k', value })
+  await kafka.consoleProducer('followed', [line('a'), line('b')])
+  await look()
+  await kafka.consoleProducer('followed', [line('c')])
+  await look()
+  await look()
+  expect(seen).toEqual(['0 a', '1 b', '2 c'])
+})
+
 test('records outlive a kill, on the same port', async () => {
   await kafka.createTopic('kill')
   await kafka.consoleProducer('kill', [{ headers: 'a:1', key: 'k', value: 'v' }])
