@@ -2,7 +2,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Bus, Bucket, connectBus, instanceDocument, type InstanceDocument, natsUsers } from '@millrace/bus'
+import {
+  type ActorReport,
+  type Bus,
+  Bucket,
+  connectBus,
+  instanceDocument,
+  type InstanceDocument,
+  natsUsers,
+} from '@millrace/bus'
 import {
   eventually,
   type Kafka,
@@ -42,11 +50,16 @@ export interface Whole extends AsyncDisposable {
   /** The one service instance of this name, e.g. `mqtt-ingress-1`. */
   service(name: string): Kept
   instances(): Promise<Map<string, InstanceDocument>>
+  /** The route's actors, but for those that have stopped, as their instances told last. */
+  actors(route: string): Promise<PlacedActor[]>
   /** Applies more documents. Returns what the command line said. */
   apply(yaml: string): Promise<string>
   /** Resolves when the route's source and sink both run. */
   untilRunning(route: string): Promise<void>
 }
+
+/** An actor, and the key of the instance that runs it, e.g. `mqtt-ingress.1`. */
+export type PlacedActor = ActorReport & { instance: string }
 
 const PARTITIONS = 4
 
@@ -110,9 +123,16 @@ function wholeOf({ folder, stack, ...parts }: Parts & { folder: string; stack: A
     const entries = await new Bucket(parts.bus, 'mr_instances', instanceDocument).list()
     return new Map([...entries].map(([key, { value }]) => [key, value]))
   }
+  const actors = async (route: string) =>
+    [...(await instances())].flatMap(([key, { actors }]) =>
+      actors
+        .filter(({ id, state }) => id.split('.')[1] === route && state !== 'stopped')
+        .map(actor => ({ ...actor, instance: key })),
+    )
   return {
     ...parts,
     instances,
+    actors,
     service: name => {
       const found = parts.services.find(service => service.name === name)
       if (found === undefined) throw new Error(`there is no ${name}`)
@@ -125,9 +145,8 @@ function wholeOf({ folder, stack, ...parts }: Parts & { folder: string; stack: A
     },
     untilRunning: async route => {
       const runs = async () => {
-        const actors = [...(await instances()).values()].flatMap(instance => instance.actors)
-        const running = actors.filter(actor => actor.id.split('.')[1] === route && actor.state === 'running')
-        return ['source', 'sink'].every(role => running.some(actor => actor.id.startsWith(`${role}.`)))
+        const running = (await actors(route)).filter(({ state }) => state === 'running')
+        return ['source', 'sink'].every(role => running.some(({ id }) => id.startsWith(`${role}.`)))
       }
       await eventually(runs, { what: `route ${route} runs on both sides`, timeout: 30_000 })
     },

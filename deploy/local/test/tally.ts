@@ -1,0 +1,76 @@
+/** What publishers of a route were told, against what its Kafka topic holds: followed while it grows. */
+import { eventually, Ledger } from '@millrace/testkit'
+import { numberOf } from './publishers.ts'
+import type { Whole } from './whole.ts'
+
+/** One route's ledger. The route delivers to the topic of its name, keyed by publisher. */
+export class Tally {
+  readonly ledger = new Ledger()
+  /** Records in the topic, repetitions included. */
+  arrived = 0
+  readonly #whole: Whole
+  readonly #route: string
+  readonly #look: () => Promise<void>
+
+  constructor(whole: Whole, route: string, topic = route) {
+    this.#whole = whole
+    this.#route = route
+    this.#look = whole.kafka.follow(topic, ({ key, value, partition, offset }) => {
+      const publisher = String(key)
+      this.arrived += 1
+      this.ledger.delivered(publisher, numberOf(publisher, value ?? Buffer.alloc(0)), `${partition}@${offset}`)
+    })
+  }
+
+  /** Waits until so many more records have come to Kafka. */
+  async arrive(records: number): Promise<void> {
+    const from = this.arrived
+    await this.#until(() => this.arrived >= from + records, `${records} more records of ${this.#route} in Kafka`)
+  }
+
+  /** Waits until so many more messages are acknowledged to publishers. */
+  async acknowledge(messages: number): Promise<void> {
+    const from = this.ledger.report().acknowledged
+    const got = () => this.ledger.report().acknowledged >= from + messages
+    await eventually(got, { what: `${messages} more messages acknowledged`, interval: 50, timeout: 60_000 })
+  }
+
+  /** Waits until all that was acknowledged is in Kafka and nothing waits any more; what is missing by then is lost. */
+  async settle(): Promise<void> {
+    const delivered = async () => this.ledger.report().lost.length === 0 && (await this.#nothingWaits())
+    await this.#until(delivered, `all of ${this.#route} is delivered`).catch(async error => {
+      if (this.ledger.report().lost.length === 0) throw error
+    })
+    await this.#look()
+  }
+
+  /** Waits until nothing of the route waits on its way, whether or not all has arrived. */
+  async settleWhatCame(): Promise<void> {
+    await this.#until(() => this.#nothingWaits(), `nothing of ${this.#route} waits`)
+    await this.#look()
+  }
+
+  /** The counts in one line. */
+  toString(): string {
+    const { lost, outOfOrder, ...counted } = this.ledger.report()
+    return JSON.stringify({ ...counted, lost: lost.length, outOfOrder: outOfOrder.length })
+  }
+
+  async #until(so: () => boolean | Promise<boolean>, what: string): Promise<void> {
+    const check = async () => {
+      await this.#look()
+      return so()
+    }
+    await eventually(check, { what, interval: 200, timeout: 60_000 })
+  }
+
+  async #nothingWaits(): Promise<boolean> {
+    const actors = await this.#whole.actors(this.#route)
+    return actors.length > 0 && actors.every(({ state, counts }) => state === 'running' && counts?.['pending'] === 0)
+  }
+}
+
+/** Prints a ledger for whoever reads the test's output. */
+export function print(title: string, lines: unknown[]): void {
+  process.stdout.write([title, ...lines.map(line => `  ${String(line)}`), ''].join('\n'))
+}
