@@ -29,7 +29,11 @@ export interface FleetOptions {
  * How V8 is to be told that megabytes of buffers come and go every second: else it collects everything for every 32 to
  * 64 MB of them, a third of a service's CPU under load. Only the command line takes these.
  */
-const v8Flags = ['--external-memory-accounted-in-global-limit', '--initial-old-space-size=64']
+const v8Flags = [
+  '--external-memory-accounted-in-global-limit',
+  '--initial-old-space-size=64',
+  '--max-semi-space-size=4',
+]
 
 /** Starts one instance of a service. Its name, and so its place in the installation, is `<number>`. */
 export function startInstance(service: LocalService, number: number, options: FleetOptions): Promise<Kept> {
