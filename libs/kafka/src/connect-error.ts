@@ -1,10 +1,9 @@
-import type { ConnectionSettings } from './connection.ts'
 import { KafkaError } from './errors.ts'
 
 /** Says why a connection could not be opened, in words that tell the user what to look at. Never a secret. */
 export function connectError(
   broker: string,
-  settings: Pick<ConnectionSettings, 'sasl' | 'tls'>,
+  settings: { sasl: { mechanism: string } | null; tls: object | null },
   cause: unknown,
 ): KafkaError {
   if (cause instanceof KafkaError && cause.code !== 'unknown_outcome') return cause

@@ -1,7 +1,7 @@
 /** CEL compiled to functions, checked for names and types before a record is ever seen. */
 import { type ASTNode, Environment, EvaluationError, ParseError, TypeError } from '@marcbachmann/cel-js'
 import { nearest } from './nearest.ts'
-import { patternFault } from './patterns.ts'
+import { type ExpressionFault, patternFault } from './patterns.ts'
 import {
   ExpressionError,
   type ExpressionInput,
@@ -21,14 +21,6 @@ const environment = new Environment({ unlistedVariablesAreDyn: false, limits: { 
   .registerVariable('record', 'Record')
   .registerVariable('source', 'Source')
   .registerOperator('string in Headers', (name: string, headers: Headers) => headers.has(name))
-
-/** Why a text is no expression, or not one for its place. */
-export interface ExpressionFault {
-  message: string
-  hint?: string | undefined
-  /** Where in the text, in UTF-16 units. */
-  offset: number
-}
 
 /** An expression that passed its checks. */
 export interface Compiled {

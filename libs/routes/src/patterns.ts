@@ -3,7 +3,14 @@
  * text is what a stranger sent. So a pattern is known beforehand, and what makes time grow without bound is refused.
  */
 import type { ASTNode } from '@marcbachmann/cel-js'
-import type { ExpressionFault } from './expression.ts'
+
+/** Why a text is no expression, or not one for its place. */
+export interface ExpressionFault {
+  message: string
+  hint?: string | undefined
+  /** Where in the text, in UTF-16 units. */
+  offset: number
+}
 
 /** The first pattern of an expression that can't be used; undefined where there is none. */
 export function patternFault(ast: ASTNode): ExpressionFault | undefined {

@@ -1,6 +1,7 @@
 /** Templates: text with `${...}` in it, each a CEL expression: `"plant-${source.levels[1]}"`. */
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { type Compiled, compile, type ExpressionFault } from './expression.ts'
+import { type Compiled, compile } from './expression.ts'
+import type { ExpressionFault } from './patterns.ts'
 import { ExpressionError, type ExpressionInput } from './variables.ts'
 
 /** A piece of a template, and where it begins. */
