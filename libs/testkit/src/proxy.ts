@@ -7,8 +7,8 @@ import { connect, createServer, type Server as Listener, type Socket } from 'nod
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@millrace/local'
 
-/** Says of bytes that the server sent whether they pass, or are lost together with their connection. */
-export type OnAnswer = (bytes: Buffer) => 'pass' | 'cut'
+/** Says of bytes on their way whether they pass, or are lost together with their connection; `connection` tells which. */
+export type OnBytes = (bytes: Buffer, connection: object) => 'pass' | 'cut'
 
 /** A running proxy. Its port stays the same over `refuse` and `accept`. */
 export class Proxy implements AsyncDisposable {
@@ -18,7 +18,8 @@ export class Proxy implements AsyncDisposable {
   /** Client's socket to server's socket. */
   readonly #pairs = new Map<Socket, Socket>()
   #delay = 0
-  #onAnswer: OnAnswer | undefined
+  #onRequest: OnBytes | undefined
+  #onAnswer: OnBytes | undefined
   /** Settled unless frozen. */
   #thawed: PromiseWithResolvers<void> | undefined
 
@@ -67,8 +68,13 @@ export class Proxy implements AsyncDisposable {
     this.#delay = milliseconds
   }
 
+  /** Looks at all that clients send from now on; undefined stops it. */
+  onRequest(decide: OnBytes | undefined): void {
+    this.#onRequest = decide
+  }
+
   /** Looks at all that the server sends from now on; undefined stops it. */
-  onAnswer(decide: OnAnswer | undefined): void {
+  onAnswer(decide: OnBytes | undefined): void {
     this.#onAnswer = decide
   }
 
@@ -98,13 +104,13 @@ export class Proxy implements AsyncDisposable {
       socket.on('error', () => {})
       socket.on('close', () => this.#cut(client))
     }
-    this.#pipe(client, server, () => 'pass')
-    this.#pipe(server, client, bytes => this.#onAnswer?.(bytes) ?? 'pass')
+    this.#pipe(client, server, bytes => this.#onRequest?.(bytes, client) ?? 'pass')
+    this.#pipe(server, client, bytes => this.#onAnswer?.(bytes, client) ?? 'pass')
     if (this.#thawed === undefined) client.resume()
     else server.pause()
   }
 
-  #pipe(from: Socket, to: Socket, decide: OnAnswer): void {
+  #pipe(from: Socket, to: Socket, decide: (bytes: Buffer) => 'pass' | 'cut'): void {
     let before = Promise.resolve()
     const inOrder = (step: () => void) => {
       before = Promise.all([before, sleep(this.#delay)])

@@ -153,6 +153,24 @@ test('onAnswer chooses which answer is lost', async () => {
   expect(client.answers).toBe('a')
 })
 
+test('onRequest chooses which request never comes', async () => {
+  await using proxy = await startProxy(targetPort)
+  using client = new Client(proxy)
+  const connections = new Set<object>()
+  proxy.onRequest((bytes, connection) => {
+    connections.add(connection)
+    return bytes.includes('lose me') ? 'cut' : 'pass'
+  })
+  await client.echo('a')
+  received = ''
+  client.socket.write('lose me')
+  expect(await client.ended()).toBe('ECONNRESET')
+  using next = new Client(proxy)
+  await next.echo('b')
+  expect(received).toBe('b')
+  expect(connections.size).toBe(2)
+})
+
 test('a target that is not there resets the client', async () => {
   await using proxy = await startProxy(await freePort())
   using client = new Client(proxy)
