@@ -48,6 +48,21 @@ test('a nats-server that is there and does not answer is as good as gone', async
   expect(service.events('write').filter(({ at }) => at > aborted.at && at < back)).toEqual([])
 })
 
+test('who asks whether it is still the owner gets its answer from the assignment, not from a fresh lease', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'curious')
+  await using service = rig.service()
+  await rig.assign([sink('curious', 5)])
+  await service.saw('allowed', 5)
+  rig.nats.pause()
+  const before = service.events('allowed').length
+  await standStill(1_000)
+  // One answer may have been on its way.
+  expect(service.events('allowed').length - before).toBeLessThanOrEqual(1)
+  rig.nats.resume()
+  await service.saw('allowed', before + 5)
+})
+
 test('an instance that stood still, and is still the owner, asks before its next write', async () => {
   await using rig = await Rig.start()
   await rig.routes(1, 'r')

@@ -18,10 +18,19 @@ const service: PlacedService = {
     if (actor.route === 'secret') log.info({ event: 'secret' }, await context.secret('login', 'password'))
     context.state('running')
     latency.observe(0.004)
-    await write(context, tell)
+    if (actor.route === 'curious') await ask(context, tell)
+    else await write(context, tell)
     if (actor.route === 'slow') await aborted(signal)
     tell(signal.aborted ? 'aborted' : draining.aborted ? 'drained' : 'given up')
   },
+}
+
+/** Asks every 20 ms, as one whose session was taken over does, however fresh the lease is. */
+async function ask({ draining, allowed }: ActorContext, tell: (event: string) => void): Promise<void> {
+  while (!draining.aborted) {
+    tell((await allowed()) ? 'allowed' : 'refused')
+    await delay(20, draining)
+  }
 }
 
 /** "Writes" every 20 ms as a good actor does: only when it may (R11). */
