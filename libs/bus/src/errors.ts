@@ -27,6 +27,8 @@ export type AlarmCode =
   | 'lane_gap'
   /** The totals of the position do not add up to what the lane says came before (R12). */
   | 'totals_differ'
+  /** What stands in `mr_routes` is no document, and nobody remembers the last good one. */
+  | 'routes_unreadable'
 
 /** Going on could skip or repeat records in silence: the lane stops until somebody has looked (R5). */
 export class AlarmError extends Error {

@@ -59,6 +59,12 @@ export class Bucket<T> {
     return value === undefined ? undefined : { key, value, revision }
   }
 
+  /** The revision of what stands under a key and is no document; undefined where there is one, or nothing. */
+  async badRevision(key: string): Promise<number | undefined> {
+    const { revision, bad } = await this.#last(key)
+    return bad ? revision : undefined
+  }
+
   /** Writes the first document of a key and returns its revision. ConflictError where there is one. */
   async create(key: string, value: T): Promise<number> {
     const { value: there, revision, bad } = await this.#last(key)

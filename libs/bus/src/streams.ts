@@ -97,11 +97,20 @@ export async function streamInfo(bus: Bus, stream: string): Promise<StreamInfo |
   }
 }
 
-/** The lanes that hold something in the route's stream. */
+/** The lanes that hold something in the route's stream. Subjects that name no lane of ours are left out. */
 export async function lanesOf(bus: Bus, route: string): Promise<LaneName[]> {
   const filter = { subjects_filter: `mr.d.*.${encodeToken(route)}.*` }
   const { state } = await bus.call(bus.jsm.streams.info(dataStream(route), filter))
-  return Object.keys(state.subjects ?? {}).map(laneOfSubject)
+  return Object.keys(state.subjects ?? {}).flatMap(laneIn)
+}
+
+function laneIn(subject: string): LaneName[] {
+  try {
+    return [laneOfSubject(subject)]
+  } catch (error) {
+    if (error instanceof RangeError) return []
+    throw error
+  }
 }
 
 /**

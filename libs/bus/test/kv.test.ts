@@ -107,6 +107,10 @@ test.each(['not json', '{"instance":1}', '', '[]'])('A document that is %j is ig
   expect(await bucket.read(key)).toBeUndefined()
   expect((await bucket.list()).has(key)).toBe(false)
   expect(bucket.bad).toBeGreaterThanOrEqual(2)
+  const revision = await bucket.badRevision(key)
+  await bucket.update(key, leader(1), revision ?? 0)
+  expect(await bucket.badRevision(key)).toBeUndefined()
+  expect(await bucket.badRevision('nothing')).toBeUndefined()
   await expect(bucket.create(key, leader(1))).rejects.toThrow(ConflictError)
 })
 

@@ -85,7 +85,10 @@ export class Heartbeat {
     return revision === undefined ? bucket.create(key, document) : bucket.update(key, document, revision)
   }
 
-  /** The revision to go on from. A foreign document that stood there before ours is our predecessor's. */
+  /**
+   * The revision to go on from. A foreign document that stood there before ours is our predecessor's; what is no
+   * document is written over, for only this instance has something to say here.
+   */
   async #readRevision(): Promise<number | undefined> {
     const { bucket, key, startId } = this.#options
     const entry = await bucket.read(key)
@@ -95,6 +98,6 @@ export class Heartbeat {
         'Another process has started under the name of this instance; each needs a name of its own.',
       )
     }
-    return entry?.revision
+    return entry?.revision ?? bucket.badRevision(key)
   }
 }

@@ -1,7 +1,15 @@
 /** What the command line asks the leader: `apply` and `delete`. */
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { ConflictError, positionKey, type Problem, readEnd, recordsBehind, type RoutesDocument } from '@millrace/bus'
+import {
+  AlarmError,
+  ConflictError,
+  positionKey,
+  type Problem,
+  readEnd,
+  recordsBehind,
+  type RoutesDocument,
+} from '@millrace/bus'
 import { z } from 'zod'
 import { type Applied, applied, deleted, type Deletion } from './apply.ts'
 import { type Reservation, reserve, type Room } from './reserve.ts'
@@ -109,12 +117,19 @@ function reservations(before: RoutesDocument, after: RoutesDocument): Reservatio
     .filter(({ after, before }) => after.version !== before?.version)
 }
 
-/** Records of a lane that are stored and not delivered: what `--discard` throws away (R12). */
+/**
+ * Records of a lane that are stored and not delivered: what `--discard` throws away (R12). 0 where the lane's end is
+ * not ours, so that nobody can tell: such a route must be possible to delete.
+ */
 async function pendingIn({ room, store }: Office, lane: Parameters<typeof readEnd>[1], sink: typeof lane.service) {
-  const end = await readEnd(room.bus, lane)
+  const end = await readEnd(room.bus, lane).catch(unlessAlarm)
   const position = await store.positions.bucket.read(positionKey({ ...lane, service: sink }))
   if (end === undefined || position === undefined) return 0
   return Math.max(0, end.base + end.count - recordsBehind(position.value.totals))
+}
+
+function unlessAlarm(error: unknown): undefined {
+  if (!(error instanceof AlarmError)) throw error
 }
 
 /** A uid for each new route, the same in each attempt. */

@@ -3,7 +3,7 @@
  * next leader finds in the buckets how far it came.
  */
 import { delay } from '@millrace/actor'
-import { type Bus, ConflictError, type RoutesDocument, UnknownOutcomeError } from '@millrace/bus'
+import { AlarmError, type Bus, ConflictError, type RoutesDocument, UnknownOutcomeError } from '@millrace/bus'
 import type { Epochs } from './epoch.ts'
 import type { Lease } from './lease.ts'
 import type { Liveness } from './liveness.ts'
@@ -125,6 +125,7 @@ export class Leader {
       await store.reload(signal)
       this.#reloadAt = performance.now() + reloadEvery
     }
+    await store.restore()
     await this.#hearTheSilent()
     const kept = store.routes.entries.get('current')
     if (kept === undefined) return this.#makeRoutes()
@@ -150,6 +151,9 @@ export class Leader {
 
   async #makeRoutes(): Promise<boolean> {
     const { store, installation } = this.#parts
+    if ((await store.routes.bucket.badRevision('current')) !== undefined) {
+      throw new AlarmError('routes_unreadable', 'mr_routes/current is no document of ours: restore it from a backup.')
+    }
     const first: RoutesDocument = { installation, connections: {}, routes: {} }
     await store.routes.write('current', first, 0)
     return true

@@ -50,9 +50,11 @@ export class Lease {
       const sentAt = performance.now()
       try {
         const there = await this.#bucket.read(key)
-        if (seen === undefined || seen.revision !== there?.revision)
-          seen = { revision: there?.revision ?? 0, at: sentAt }
-        if (this.#isFree(there) || sentAt - seen.at >= takeAfter) return await this.#write(there)
+        // What is no document says nothing of who leads: it is waited for like a leader that is silent.
+        const revision = there?.revision ?? (await this.#bucket.badRevision(key)) ?? 0
+        if (seen?.revision !== revision) seen = { revision, at: sentAt }
+        const isFree = there === undefined ? revision === 0 : this.#isFree(there.value)
+        if (isFree || sentAt - seen.at >= takeAfter) return await this.#write(there?.value, revision)
       } catch (error) {
         // Whoever can't see the key can't say that it has not changed.
         seen = undefined
@@ -78,18 +80,16 @@ export class Lease {
     this.#mine = undefined
   }
 
-  #isFree(there: Entry<LeaderDocument> | undefined): boolean {
+  #isFree({ released, instance }: LeaderDocument): boolean {
     // A key that names this instance is that of an earlier process of it.
-    return there === undefined || there.value.released === true || there.value.instance === this.#me.instance
+    return released === true || instance === this.#me.instance
   }
 
-  async #write(there: Entry<LeaderDocument> | undefined): Promise<number> {
-    const term = Math.max(there?.value.term ?? 0, await this.#me.highestTerm()) + 1
+  async #write(there: LeaderDocument | undefined, over: number): Promise<number> {
+    const term = Math.max(there?.term ?? 0, await this.#me.highestTerm()) + 1
     const value = { instance: this.#me.instance, startId: this.#me.startId, term, beat: 0 }
     const sentAt = performance.now()
-    const revision = await (there === undefined
-      ? this.#bucket.create(key, value)
-      : this.#bucket.update(key, value, there.revision))
+    const revision = await (over === 0 ? this.#bucket.create(key, value) : this.#bucket.update(key, value, over))
     this.#mine = { key, value, revision }
     this.#renewedAt = sentAt
     return term

@@ -1,14 +1,17 @@
 /** What `/metrics` shows of a coordinator. */
 import type { Family } from '@millrace/telemetry'
 import type { Leader } from './leader.ts'
+import type { Store } from './store.ts'
 
 /** The metrics of a leader in its term; of a standby, that it is none. */
-export function coordinatorMetrics(leader: Leader | undefined, term: number): Family[] {
+export function coordinatorMetrics(leader: Leader | undefined, term: number, { bad }: Pick<Store, 'bad'>): Family[] {
   const leads = gauge('millrace_coordinator_leader', 'Whether this coordinator leads.', leader === undefined ? 0 : 1)
-  if (leader === undefined) return [leads]
+  const spoilt = 'Documents in the buckets that were found to be none; the last good ones count.'
+  const always = [leads, counter('millrace_coordinator_bad_documents_total', spoilt, bad)]
+  if (leader === undefined) return always
   const { unplaced, placed, trimmer, problems } = leader
   return [
-    leads,
+    ...always,
     gauge('millrace_coordinator_term', 'The term of the leader.', term),
     gauge('millrace_coordinator_unplaced_actors', 'Actors that ought to run and have no instance.', unplaced),
     counter('millrace_coordinator_assignments_total', 'Actors given to an instance in this term.', placed),

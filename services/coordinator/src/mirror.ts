@@ -8,11 +8,13 @@ export interface MirrorEvents<T> {
   changed(key: string, document: T | undefined): void
 }
 
-/** The documents of a bucket, by key. */
+/** The documents of a bucket, by key. What is written over one and is none (`Bucket.bad`) leaves the last good one. */
 export class Mirror<T> {
   readonly entries = new Map<string, Revised<T>>()
   readonly bucket: Bucket<T>
   readonly #events: MirrorEvents<T>
+  /** Keys where something stands that is no document. */
+  readonly #bad = new Set<string>()
 
   constructor(bucket: Bucket<T>, events: MirrorEvents<T>) {
     this.bucket = bucket
@@ -37,7 +39,7 @@ export class Mirror<T> {
     const known = this.entries.get(key)
     const read = await this.bucket.read(key)
     if (read !== undefined) this.told(read)
-    else if (known !== undefined && this.entries.get(key) === known) this.#drop(key)
+    else if (known !== undefined) await this.#missing(key, known)
   }
 
   /** Reads everything. Rejects as `Bucket.list` does. */
@@ -45,7 +47,16 @@ export class Mirror<T> {
     const before = new Map(this.entries)
     const listed = await this.bucket.list('>', AbortSignal.any([signal, AbortSignal.timeout(10_000)]))
     for (const entry of listed.values()) this.told(entry)
-    for (const [key, entry] of before) if (!listed.has(key) && this.entries.get(key) === entry) this.#drop(key)
+    for (const [key, entry] of before) if (!listed.has(key)) await this.#missing(key, entry)
+  }
+
+  /** Writes the last good documents back over what is none: for the leader, where leaders alone write. Rejects as `write` does. */
+  async restore(): Promise<void> {
+    for (const key of this.#bad) {
+      const [last, revision] = [this.entries.get(key), await this.bucket.badRevision(key)]
+      if (last !== undefined && revision !== undefined) await this.write(key, last.document, revision)
+      this.#bad.delete(key)
+    }
   }
 
   /** Writes by compare-and-set (`revision` 0: the first one) and keeps what was written. Rejects as `Bucket` does. */
@@ -61,6 +72,13 @@ export class Mirror<T> {
   async delete(key: string, revision: number): Promise<void> {
     await this.bucket.delete(key, revision)
     if (this.entries.get(key)?.revision === revision) this.#drop(key)
+  }
+
+  /** The document is not there any more: it was deleted, or something that is none stands there. */
+  async #missing(key: string, known: Revised<T>): Promise<void> {
+    const isBad = (await this.bucket.badRevision(key)) !== undefined
+    if (isBad) this.#bad.add(key)
+    else if (this.entries.get(key) === known) this.#drop(key)
   }
 
   #drop(key: string): void {

@@ -74,7 +74,9 @@ async function finishLane({ bus, store, kept }: Ending, route: KnownRoute, lane:
   const position = await store.positions.bucket.read(positionKey({ ...name, service: route.sink }))
   if (position?.value.uid !== route.uid) return false
   if (end !== undefined && recordsBehind(position.value.totals) < end.base + end.count) return false
-  if (end !== undefined) await trimLane(bus, name, end.sequence)
+  // Never beyond the position, where a slot that comes back reads on; nor beyond the newest message.
+  const upTo = Math.min(position.value.sequence, end?.sequence ?? 0)
+  if (upTo > 0) await trimLane(bus, name, upTo)
   await store.routes.write('current', retired(kept.document, route.name, lane), kept.revision)
   return true
 }

@@ -64,7 +64,7 @@ class Coordinator {
     const office: Office = { store: this.#store, room: { bus, replicas, monitorUrl }, leads: () => this.#lease.held }
     context.control('apply', request => answerApply(office, request))
     context.control('delete', request => answerDelete(office, request))
-    context.metrics(() => coordinatorMetrics(this.#leader, this.#term))
+    context.metrics(() => coordinatorMetrics(this.#leader, this.#term, this.#store))
   }
 
   /** Watches, and leads whenever it can, until it is drained. */

@@ -56,6 +56,18 @@ export class Store {
   async reload(signal: AbortSignal): Promise<void> {
     await Promise.all([this.instances.reload(signal), this.assignments.reload(signal), this.routes.reload(signal)])
   }
+
+  /** Writes back what leaders have written and somebody has spoilt. Only for the leader. Rejects as `Mirror.write` does. */
+  async restore(): Promise<void> {
+    await this.routes.restore()
+    await this.assignments.restore()
+  }
+
+  /** Documents seen, by whatever look, that were none. */
+  get bad(): number {
+    const buckets = [this.instances, this.assignments, this.positions, this.routes].map(({ bucket }) => bucket)
+    return [...buckets, this.leader].reduce((sum, { bad }) => sum + bad, 0)
+  }
 }
 
 /** Creates what is missing of the buckets. Rejects with the server's error. */

@@ -1,5 +1,5 @@
 /** The highest term that ever left a trace: the next leader's must be above it, even where a bucket was restored. */
-import { type Bus, lanesOf, readEnd } from '@millrace/bus'
+import { AlarmError, type Bus, type LaneName, lanesOf, readEnd } from '@millrace/bus'
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { termOf } from './epoch.ts'
 import type { Store } from './store.ts'
@@ -13,14 +13,24 @@ export async function highestTerm(bus: Bus, store: Store): Promise<number> {
   await Promise.all([store.reload(signal), store.positions.reload(signal)])
   const routes = Object.keys(store.routes.entries.get('current')?.document.routes ?? {})
   const lanes = await Promise.all(routes.map(route => lanesThere(bus, route)))
-  const ends = await Promise.all(lanes.flat().map(lane => readEnd(bus, lane)))
+  const epochs = await Promise.all(lanes.flat().map(lane => epochAtEnd(bus, lane)))
   const terms = [
     ...[...store.assignments.entries.values()].map(({ document }) => document.term),
     ...[...store.instances.entries.values()].map(({ document }) => document.term),
     ...[...store.positions.entries.values()].map(({ document }) => termOf(document.epoch)),
-    ...ends.map(end => termOf(end?.epoch ?? 0)),
+    ...epochs.map(termOf),
   ]
   return terms.reduce((highest, term) => Math.max(highest, term), 0)
+}
+
+/** A message that is not ours at a lane's end has no epoch of ours: its actors raise that alarm, and we must lead. */
+async function epochAtEnd(bus: Bus, lane: LaneName): Promise<number> {
+  try {
+    return (await readEnd(bus, lane))?.epoch ?? 0
+  } catch (error) {
+    if (error instanceof AlarmError) return 0
+    throw error
+  }
 }
 
 async function lanesThere(bus: Bus, route: string) {

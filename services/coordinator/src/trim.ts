@@ -15,8 +15,8 @@ export class Trimmer {
   readonly #bus: Bus
   readonly #store: Store
   readonly #trimmed = new Map<string, number>()
-  /** The sequence of the last position that was written by anyone: unchanged, there is nothing to do. */
-  #newest = -1
+  /** The newest position, of any lane, up to which all was trimmed: where that is the bucket's last, there is nothing to do. */
+  #handled = -1
 
   constructor(bus: Bus, store: Store) {
     this.#bus = bus
@@ -26,13 +26,20 @@ export class Trimmer {
   /** Trims every lane of these routes to what was committed. Rejects with UnknownOutcomeError. */
   async trim(routes: readonly KnownRoute[], problems: RouteProblems): Promise<void> {
     const newest = (await streamInfo(this.#bus, 'KV_mr_positions'))?.state.last_seq ?? 0
-    if (newest === this.#newest) return
-    await this.#store.positions.reload(AbortSignal.timeout(10_000))
-    for (const route of routes) await problems.attempt(route.name, 'trimming', () => this.#trimRoute(route))
-    this.#newest = newest
+    if (newest === this.#handled) return
+    const { positions } = this.#store
+    await positions.reload(AbortSignal.timeout(10_000))
+    // What was listed, which may be behind the bucket's last; and only if no route has to be tried again.
+    const listed = Math.max(0, ...[...positions.entries.values()].map(({ revision }) => revision))
+    let failed = false
+    for (const route of routes) {
+      const done = await problems.attempt(route.name, 'trimming', () => this.#trimRoute(route))
+      if (done === undefined) failed = true
+    }
+    if (!failed) this.#handled = listed
   }
 
-  async #trimRoute({ name, uid, source, sink, lanes, retiring }: KnownRoute): Promise<void> {
+  async #trimRoute({ name, uid, source, sink, lanes, retiring }: KnownRoute): Promise<true> {
     for (const lane of [...lanes, ...retiring]) {
       const position = this.#store.positions.entries.get(positionKey({ service: sink, route: name, lane }))?.document
       if (position?.uid !== uid || position.sequence <= (this.#trimmed.get(`${uid}/${lane}`) ?? 0)) continue
@@ -42,5 +49,6 @@ export class Trimmer {
       this.removed += await trimLane(this.#bus, laneName, position.sequence)
       this.#trimmed.set(`${uid}/${lane}`, position.sequence)
     }
+    return true
   }
 }

@@ -1,3 +1,4 @@
+import { Bucket, instanceDocument } from '@millrace/bus'
 import { eventually, noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Rig, route } from './rig.ts'
@@ -65,4 +66,42 @@ test('a leader that stood still and wakes up changes nothing any more', async ()
   expect(now.term).toBeGreaterThan(term)
   expect(rig.instances.every(({ told }) => told?.value.term === now.term)).toBe(true)
   rig.check()
+})
+
+test("a message that is not ours at a lane's end keeps nobody from leading", async () => {
+  await using rig = await Rig.open()
+  const first = await rig.coordinator('c0')
+  rig.instance('mqtt-ingress', 'i')
+  rig.instance('kafka-egress', 'a')
+  await rig.apply({ r: route(1) })
+  await rig.placed('kafka-egress', 1)
+  await rig.bus('mqtt-ingress').js.publish('mr.d.mqtt-ingress.r.0', 'a stranger')
+  await rig.bus('mqtt-ingress').js.publish('mr.d.mqtt-ingress.r.no=lane', 'a stranger')
+  await first.end('SIGKILL')
+  await rig.coordinator('c1')
+  await rig.leader('c1')
+  expect(await rig.apply({ s: route(1) })).toMatchObject({ ok: true })
+  await rig.placed('kafka-egress', 2)
+})
+
+test('routes that somebody has spoilt are never taken for none', async () => {
+  await using rig = await Rig.open()
+  const first = await rig.coordinator('c0')
+  rig.instance('mqtt-ingress', 'i')
+  const a = rig.instance('kafka-egress', 'a')
+  await rig.apply({ r: route(2) })
+  await rig.placed('kafka-egress', 2)
+  const starts = rig.starts
+  await first.end('SIGKILL')
+  await rig.bus('coordinator').js.publish('$KV.mr_routes.current', 'no routes')
+  await rig.coordinator('c1')
+  const instances = new Bucket(rig.bus('cli'), 'mr_instances', instanceDocument)
+  const told = async () => {
+    const [actor] = (await instances.read('coordinator.c1'))?.value.actors ?? []
+    return actor?.problem?.code === 'routes_unreadable'
+  }
+  await eventually(told, { what: 'c1 tells it', timeout: 15_000 })
+  const kept = await rig.bus('cli').jsm.streams.getMessage('KV_mr_routes', { last_by_subj: '$KV.mr_routes.current' })
+  expect(kept?.string()).toBe('no routes')
+  expect([a.running.size, rig.starts]).toEqual([2, starts])
 })
