@@ -1,0 +1,61 @@
+import { type AssignmentDocument, type InstanceDocument, LaneReader, readEnd } from '@millrace/bus'
+import { noLeaks } from '@millrace/testkit'
+import { expect, test } from 'vitest'
+import { RouteProblems } from '../src/problems.ts'
+import { retire } from '../src/retire.ts'
+import type { Situation } from '../src/situation.ts'
+import { wantedActors } from '../src/wanted.ts'
+import { Alone } from './alone.ts'
+import { append, commit, openSink, openSource } from './lane.ts'
+
+noLeaks()
+
+const name = { service: 'mqtt-ingress', route: 'r', lane: '0' } as const
+
+/** What a leader sees when the source of `r` says that it has stopped. */
+function stopped(routes: Awaited<ReturnType<Alone['routes']>>): Situation {
+  const wanted = routes.flatMap(wantedActors)
+  const [source] = wanted.filter(({ actor }) => actor.role === 'source')
+  if (source === undefined) throw new Error('There is no source.')
+  const actor = { ...source.actor, epoch: 1 }
+  const document: AssignmentDocument = { term: 1, startId: 's', actors: [actor] }
+  const report = { id: actor.id, epoch: 1, version: 1, state: 'stopped' as const }
+  const state = 'running' as const
+  const heartbeat: InstanceDocument = {
+    startId: 's',
+    beat: 1,
+    version: '1',
+    term: 1,
+    revision: 1,
+    state,
+    actors: [report],
+  }
+  return {
+    wanted,
+    instances: new Map([['mqtt-ingress.i', { presence: 'live', heartbeat }]]),
+    documents: new Map([['mqtt-ingress.i', { revision: 1, document }]]),
+  }
+}
+
+test('a lane that has ended keeps the message at its position, though the last word of its source stands behind it', async () => {
+  await using alone = await Alone.open()
+  const { bus, store } = alone
+  const routes = await alone.routes(['r'], { retiring: ['0'], deleting: true })
+  const kept = store.routes.entries.get('current')
+  if (kept === undefined) throw new Error('There are no routes.')
+  const lane = { uid: 'uid-r', epoch: 1, lane: '0' }
+  const source = await openSource(alone.rig, lane)
+  await append(source, 5)
+  const sequence = (await readEnd(bus, name))?.sequence ?? 0
+  await commit(await openSink(alone.rig, lane), sequence, 5)
+  await openSource(alone.rig, { ...lane, epoch: 2 })
+
+  expect(await retire({ bus, store, kept, routes, now: stopped(routes), problems: new RouteProblems() })).toBe(true)
+  expect((await store.routes.bucket.read('current'))?.value.routes['r']?.retiring).toEqual([])
+  const over = new AbortController()
+  const options = { bus: alone.rig.bus('kafka-egress'), lane: name, uid: 'uid-r', signal: over.signal }
+  const reader = new LaneReader({ ...options, after: sequence, base: 5 })
+  await reader.waiting(AbortSignal.timeout(5_000))
+  expect(reader.take()).toMatchObject({ count: 0, base: 5 })
+  over.abort()
+})
