@@ -43,7 +43,7 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
     started.push(...(await startFleet(options.instances, fleet)))
     tell(`the services run; their logs are in ${path.relative(process.cwd(), fleet.folder)}`)
     const documents = options.config ?? (await exampleDocuments(servers, path.join(folder, 'example')))
-    tell(await applyDocuments(documents, fleet, signal))
+    for (const line of (await applyDocuments(documents, fleet, signal)).split('\n')) tell(line)
     if (options.demo) started.push(await startDemo(servers, fleet))
     await show({ servers, fleet, started }, signal)
   } finally {

@@ -26,7 +26,7 @@ export function processRows(kept: readonly Kept[], instances: Instances): Proces
   return kept.map(({ name, pid, restarts, running }) => {
     const instance = instances.get(name.replace(/-(\d+)$/, '.$1'))
     const state = running ? (instance?.state ?? 'running') : 'starting again'
-    const owns = (instance?.actors ?? []).filter(actor => actor.state !== 'stopped')
+    const owns = (instance?.actors ?? []).filter(({ id, state }) => /^(source|sink)\./.test(id) && state !== 'stopped')
     return { name, pid, restarts, state, owns: owns.map(actor => actor.id.replace(/^\w+\./, '').replace('.', '/')) }
   })
 }
