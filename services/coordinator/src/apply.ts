@@ -6,9 +6,13 @@ import type { Problem, RoutesDocument } from '@millrace/bus'
 import {
   type Change,
   diff,
+  type MqttConnection,
+  mqttEndpoint,
   parseStored,
   type Route,
+  type Stored,
   storedConnection,
+  type StoredProblem,
   storedRoute,
   type StoredSpecs,
 } from '@millrace/routes'
@@ -18,8 +22,9 @@ import { type KeptRoute, lanesOfSpec, specsOf } from './route-lanes.ts'
 export type Applied = { document: RoutesDocument; changes: Change[] } | { problem: Problem }
 
 /**
- * Adds or replaces the connections and routes that are named; the others stay. Refuses, with all problems, what does
- * not hold together, and a route that is still being deleted (its uid must never come back to life).
+ * Adds or replaces the connections and routes that are named; the others stay, and so does what is kept there and can't
+ * be read. Refuses, with all problems, what does not hold together, a route that is still being deleted (its uid must
+ * never come back to life), and another broker for a route's source.
  */
 export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (name: string) => string): Applied {
   const leaving = Object.keys(named.routes).filter(name => before.routes[name]?.deleting)
@@ -29,9 +34,10 @@ export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (nam
     connections: { ...before.connections, ...named.connections },
     routes: { ...specsOf(before).routes, ...named.routes },
   })
-  if (now.problems.length > 0) {
-    return { problem: { code: 'invalid', message: now.problems.map(({ message }) => message).join('\n') } }
-  }
+  const problems = now.problems.filter(problem => isOfApply(problem, named, old))
+  if (problems.length > 0) return { problem: invalid(problems) }
+  const moved = [...now.routes.values()].filter(route => readsElsewhere(old, now, route.name))
+  if (moved.length > 0) return { problem: sourceChanged(moved) }
   const changes = diff(old, now)
   const routes = changes.flatMap(({ kind, name, change }): [string, KeptRoute][] => {
     const route = now.routes.get(name)
@@ -44,12 +50,35 @@ export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (nam
   return {
     document: {
       installation: before.installation,
-      connections: Object.fromEntries(connections),
-      routes: Object.fromEntries(routes),
+      connections: { ...before.connections, ...Object.fromEntries(connections) },
+      routes: { ...before.routes, ...Object.fromEntries(routes) },
       unwanted: before.unwanted?.filter(name => !(name in named.connections)) ?? [],
     },
     changes,
   }
+}
+
+/** It is in what the apply names, or in what was right before. */
+function isOfApply({ kind, name }: StoredProblem, named: StoredSpecs, old: Stored): boolean {
+  const place = kind === 'Route' ? 'routes' : 'connections'
+  return name in named[place] || old[place].has(name)
+}
+
+/**
+ * Whether a route that was there would read another broker than before. The old one would keep its sessions, and go on
+ * acknowledging what nobody takes.
+ */
+function readsElsewhere(old: Stored, now: Stored, route: string): boolean {
+  const [before, after] = [old, now].map(({ routes, connections }) => {
+    const mqtt = connections.get(routes.get(route)?.source.connection ?? '')?.mqtt
+    return mqtt === undefined ? undefined : endpointOf(mqtt)
+  })
+  return before !== undefined && before !== after
+}
+
+function endpointOf(mqtt: MqttConnection): string {
+  const { host, port } = mqttEndpoint(mqtt)
+  return `${host.toLowerCase()}:${port}`
 }
 
 /** The next version; slots that it does not have any more retire. */
@@ -81,7 +110,7 @@ export function deleted(before: RoutesDocument, { routes, connections, discard }
   const read = parseStored(specsOf(before))
   const unread = routes.filter(name => !read.routes.has(name) && !discard)
   if (unread.length > 0) {
-    return { problem: { code: 'invalid', message: read.problems.map(({ message }) => message).join('\n') } }
+    return { problem: invalid(read.problems) }
   }
   const going = Object.entries(before.routes).map(([name, kept]): [string, KeptRoute] => [
     name,
@@ -127,6 +156,16 @@ function withoutUnused(document: RoutesDocument): RoutesDocument {
 
 function connectionsOf({ source, sink }: Route): string[] {
   return [source.connection, sink.connection]
+}
+
+function invalid(problems: readonly StoredProblem[]): Problem {
+  return { code: 'invalid', message: problems.map(({ message }) => message).join('\n') }
+}
+
+function sourceChanged(routes: readonly Route[]): Problem {
+  const names = routes.map(({ name }) => name).join(', ')
+  const message = `Route ${names} would read another broker, and leave its session at the old one with messages that were acknowledged: delete the route (its messages are delivered first), then apply it again.`
+  return { code: 'source_changed', message }
 }
 
 function stillDeleting(names: readonly string[]): Problem {

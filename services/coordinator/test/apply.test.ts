@@ -1,6 +1,6 @@
 import type { RoutesDocument } from '@millrace/bus'
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { applied, deleted, removed, retired } from '../src/apply.ts'
 import { knownRoutes } from '../src/route-lanes.ts'
 import { connections, route } from './rig.ts'
@@ -57,6 +57,71 @@ test('deleting again changes nothing, unless it is to be discarded now', () => {
   expect(going.routes['r']).toMatchObject({ deleting: true, retiring: ['0', '1'] })
   expect(erase(retired(going, 'r', '0'), 'r').routes['r']?.retiring).toEqual(['1'])
   expect(erase(going, 'r', true).routes['r']?.retiring).toEqual([])
+})
+
+describe('the broker that a route reads', () => {
+  const before = apply(empty, { r: route(1), s: { ...route(1), source: { connection: 'plant', topics: ['s'] } } })
+  const at = (url: string, more: object = {}) => ({ plant: { mqtt: { url, ...more } } })
+  const change = (connections: object, routes: object = {}) =>
+    applied(before, { connections: { ...connections }, routes: { ...routes } }, newUid)
+
+  test.each([
+    ['another host', at('mqtt://elsewhere:1883')],
+    ['another port', at('mqtt://127.0.0.1:1884')],
+    ['the port of TLS', at('mqtts://127.0.0.1')],
+  ])('is not changed under it, for its session may hold messages: %s', (_, connections) => {
+    expect(change(connections)).toMatchObject({
+      problem: { code: 'source_changed', message: expect.stringContaining('Route r, s would read another broker') },
+    })
+  })
+
+  test('is not changed by naming another connection either; a deleted route drains its session still', () => {
+    const other = { other: { mqtt: { url: 'mqtt://elsewhere' } } }
+    const moved = { r: { ...route(1), source: { connection: 'other', topics: ['a/#'] } } }
+    expect(change(other, moved)).toMatchObject({
+      problem: { code: 'source_changed', message: expect.stringContaining('Route r would') },
+    })
+    const going = erase(apply(empty, { r: route(1) }), 'r')
+    expect(applied(going, { connections: at('mqtt://elsewhere'), routes: {} }, newUid)).toMatchObject({
+      problem: { code: 'source_changed' },
+    })
+  })
+
+  test('may be reached in another way, and a route may be new or read nothing of a changed connection', () => {
+    const tls = { tls: { servername: 'broker' }, auth: { password: { secretName: 'p' } }, keepAlive: '5s' }
+    expect(document(change(at('mqtts://127.0.0.1:1883', tls))).routes['r']?.version).toBe(2)
+    const same = { other: { mqtt: { url: 'mqtt://127.0.0.1' } } }
+    expect(change(same, { r: { ...route(1), source: { connection: 'other', topics: ['a/#'] } } })).toHaveProperty(
+      'document',
+    )
+    const lake = { lake: { kafka: { brokers: ['elsewhere:9092'] } } }
+    expect(document(change(lake, { t: route(1) })).routes['r']?.version).toBe(2)
+  })
+})
+
+describe('what is kept and can not be read', () => {
+  const good = apply(empty, { r: route(1) })
+  const broken = { uid: 'broken', version: 3, spec: { sink: 'of a later version' } }
+  const before = {
+    ...good,
+    connections: { ...good.connections, odd: { carrier: 'pigeon' } },
+    routes: { ...good.routes, broken },
+  }
+
+  test('stays as it is, and stands in the way of no other route', () => {
+    const after = apply(before, { r: route(2), s: route(1) })
+    expect(after.routes).toMatchObject({ r: { version: 2 }, s: { version: 1 } })
+    expect(after.routes['broken']).toEqual(broken)
+    expect(after.connections['odd']).toEqual({ carrier: 'pigeon' })
+  })
+
+  test('is refused where an apply names it, or would break what was right', () => {
+    const named = applied(before, { connections: {}, routes: { broken: { ...route(1), colour: 1 } } }, newUid)
+    expect(named).toMatchObject({ problem: { code: 'invalid', message: expect.stringContaining('colour') } })
+    const without = applied(before, { connections: { lake: { mqtt: { url: 'mqtt://h' } } }, routes: {} }, newUid)
+    expect(without).toMatchObject({ problem: { code: 'invalid', message: expect.stringContaining('Route r') } })
+    expect(apply(before, { broken: route(1) }).routes['broken']).toMatchObject({ uid: 'broken', version: 4 })
+  })
 })
 
 const name = fc.constantFrom('r', 's')
