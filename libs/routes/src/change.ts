@@ -80,7 +80,7 @@ export function meaningOf({ path }: FieldChange): string {
 const meanings: readonly (readonly [prefix: string, meaning: string])[] = [
   ['source.topics', 'new filters are subscribed to, those that are gone are unsubscribed; what was acknowledged stays'],
   ['source.subscribers', 'new slots get lanes of their own; slots that go are drained first'],
-  ['source.connection', 'its sessions at the old broker are drained and ended'],
+  ['source.connection', 'its subscribers connect anew; another broker is refused: delete the route first'],
   ['source', 'its subscribers connect anew'],
   ['sink', 'what is stored and not delivered yet goes out by the new rule'],
   ['filter', 'what is stored and not delivered yet is filtered by the new rule'],

@@ -151,6 +151,14 @@ describe('diff', () => {
     ])
   })
 
+  test('another connection of the source is told to mean the same broker, for coordinators refuse any other', () => {
+    const second = plant.replace('name: plant', 'name: second')
+    const text = [route(), plant, second, lake, other].join('---\n')
+    const changes = diff(read(text), read(text.replace('connection: plant', 'connection: second')))
+    const [field] = changes.flatMap(({ fields }) => fields)
+    expect(field === undefined ? '' : meaningOf(field)).toContain('another broker is refused')
+  })
+
   test('a route comes, a route goes, and the others stay', () => {
     const after = read([other, plant, lake].join('---\n'))
     expect(diff(before, after).map(({ name, change }) => [name, change])).toEqual([
