@@ -1,5 +1,5 @@
 /**
- * The documents that Millrace keeps in its buckets (DESIGN.md 3 and 7). All are JSON. Whoever reads one checks it with
+ * The documents that Millrace keeps in its buckets (ARCHITECTURE.md 3 and 7). All are JSON. Whoever reads one checks it with
  * the schema here; one that does not fit is ignored, counted and told (never obeyed), and the last good one stays.
  */
 import { z } from 'zod'
@@ -15,7 +15,7 @@ export const serviceNames = [
 ] as const
 export type ServiceName = (typeof serviceNames)[number]
 
-/** An actor's one state (DESIGN.md 6). */
+/** An actor's one state (ARCHITECTURE.md 6). */
 export const actorStates = ['starting', 'running', 'holding', 'draining', 'stopped', 'failed'] as const
 export type ActorState = (typeof actorStates)[number]
 

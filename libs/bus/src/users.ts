@@ -15,7 +15,7 @@ interface Rights {
   subscribe: string[]
 }
 
-/** A service of the next issue is one line here. */
+/** Another service is one line here. */
 const users = {
   'mqtt-ingress': source('mqtt-ingress'),
   'kafka-egress': sink('kafka-egress'),

@@ -40,7 +40,7 @@ export interface Delivery {
   readonly input: ExpressionInput
 }
 
-/** The variables of an expression (DESIGN.md 8). Absent is null. Each is decoded when it is first read. */
+/** The variables of an expression (ARCHITECTURE.md 8). Absent is null. Each is decoded when it is first read. */
 export interface ExpressionInput {
   readonly key: string | null
   /** The value as text. */

@@ -15,7 +15,7 @@ const reserved = ['mqtt.', 'iothub.', 'kafka.', 'user.'].map(prefix => Buffer.fr
 const escape = Buffer.from('user.')
 
 /**
- * Maps a PUBLISH to a record with the lossless headers of DESIGN.md 8: no key, the payload as its value (an empty one
+ * Maps a PUBLISH to a record with the lossless headers of ARCHITECTURE.md 8: no key, the payload as its value (an empty one
  * stays empty), the time of receipt as its timestamp. The view stands on the packet's bytes and on the writer's, and is
  * valid until either moves on.
  *

@@ -1,5 +1,5 @@
 /**
- * Connections: how to reach one outside system, in the protocol's own words (DESIGN.md 8). Secrets are only named here;
+ * Connections: how to reach one outside system, in the protocol's own words (ARCHITECTURE.md 8). Secrets are only named here;
  * `resolveCredentials` reads them where they are needed.
  */
 import { z } from 'zod'

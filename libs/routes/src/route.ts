@@ -1,4 +1,4 @@
-/** Routes: one source, one sink, and what happens between (DESIGN.md 8). All that a user may say of one stands here. */
+/** Routes: one source, one sink, and what happens between (ARCHITECTURE.md 8). All that a user may say of one stands here. */
 import { z } from 'zod'
 import { duration, fields, integer, list, name, oneOf, record, size, text } from './fields.ts'
 import {
@@ -140,7 +140,7 @@ export const routeSpec: z.ZodType<RouteSpec> = fields({
 
 /**
  * The bytes of the largest record that a lane of this route takes: what the route says, and never more than a quarter
- * of the lane's share of the buffer (DESIGN.md 3), so that a record always finds room once others have gone.
+ * of the lane's share of the buffer (ARCHITECTURE.md 3), so that a record always finds room once others have gone.
  */
 export function largestRecord(route: Route): number {
   const quarter = Math.floor(route.buffer.maxBytes / route.source.subscribers / 4)

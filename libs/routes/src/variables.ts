@@ -1,4 +1,4 @@
-/** The variables of an expression (DESIGN.md 8), as CEL sees them: decoded when read, never before. */
+/** The variables of an expression (ARCHITECTURE.md 8), as CEL sees them: decoded when read, never before. */
 
 /** One record as expressions see it; `libs/lane` hands it over. Absent is null. Each is decoded when it is first read. */
 export interface ExpressionInput {

@@ -1,5 +1,5 @@
 /**
- * Epochs: the fencing token of every actor (DESIGN.md 1). One integer, term x 2^20 + counter, so that whatever a newer
+ * Epochs: the fencing token of every actor (ARCHITECTURE.md 1). One integer, term x 2^20 + counter, so that whatever a newer
  * leader gives out is above whatever an older one gave out.
  */
 const countersPerTerm = 2 ** 20

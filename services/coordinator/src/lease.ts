@@ -1,5 +1,5 @@
 /**
- * The leader's lease: the key `leader` of `mr_leader`, changed once a second by whoever has it (DESIGN.md 7).
+ * The leader's lease: the key `leader` of `mr_leader`, changed once a second by whoever has it (ARCHITECTURE.md 7).
  *
  *   standby --(no key, released, or unchanged for 3 s by its own clock; compare-and-set)--> leader
  *   leader --(its write was refused, or none was stored for 2.5 s)--> standby

@@ -1,5 +1,5 @@
 /**
- * Which instances live, judged only by heartbeats that were seen and the leader's own monotonic clock (DESIGN.md 7).
+ * Which instances live, judged only by heartbeats that were seen and the leader's own monotonic clock (ARCHITECTURE.md 7).
  *
  *   unknown --(its heartbeat changes)--> live --(5 s without a change)--> lost --(its heartbeat changes)--> live
  *   unknown --(5 s)--> lost

@@ -1,5 +1,5 @@
 /**
- * What a lane needs before an actor is placed: its route's streams, and its sink's position (DESIGN.md 3).
+ * What a lane needs before an actor is placed: its route's streams, and its sink's position (ARCHITECTURE.md 3).
  *
  * 1. Streams first, positions second, actors third; taken away in the opposite order (`retire.ts`).
  * 2. So a stream that is missing although there are positions, or a position that is missing although the lane holds

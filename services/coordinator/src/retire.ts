@@ -1,5 +1,5 @@
 /**
- * How lanes and routes end without losing what was acknowledged (DESIGN.md 5).
+ * How lanes and routes end without losing what was acknowledged (ARCHITECTURE.md 5).
  *
  *   lane:  placed --(slot given up, route deleted)--> retiring: its source takes what its session holds, and ends it
  *          --(the source says `stopped`)--> its sink delivers what is stored

@@ -230,7 +230,7 @@ export class Source implements SourceEvents {
     this.#condition.reading(undefined)
   }
 
-  /** Nothing that a publisher was told is safe may stay behind in the session (DESIGN.md 5). */
+  /** Nothing that a publisher was told is safe may stay behind in the session (ARCHITECTURE.md 5). */
   async #retire(session: Session, writer: Writer): Promise<void> {
     const { filters } = this.#position
     if (filters.length > 0) await session.unsubscribe(filters)
