@@ -78,15 +78,26 @@ spec: { kafka: { brokers: ['127.0.0.1:${kafkaPort}'] } }
 `
 }
 
-/** A route from every publisher's topic to a Kafka topic keyed by publisher. `more` is put into its source. */
-export function ledgerRoute(name: string, more = ''): string {
+/** More fields of a route, as YAML: for its source, its sink and its topic within braces, for itself as lines. */
+export interface More {
+  source?: string
+  sink?: string
+  createTopic?: string
+  route?: string
+}
+
+/** A route from every publisher's topic to the Kafka topic of its name, keyed by publisher. */
+export function ledgerRoute(name: string, { source = '', sink = '', createTopic = '', route = '' }: More = {}): string {
   return `
 apiVersion: millrace.dev/v1
 kind: Route
 metadata: { name: ${name} }
 spec:
-  source: { connection: plant, topics: ['${name}/+/n'], qos: 2${more} }
-  sink: { connection: lake, topic: ${name}, key: '\${source.levels[1]}', createTopic: { partitions: ${PARTITIONS} } }
+  source: { connection: plant, topics: ['${name}/+/n'], qos: 2, ${source} }
+  sink:
+    { connection: lake, topic: ${name}, key: '\${source.levels[1]}',
+      createTopic: { partitions: ${PARTITIONS}, ${createTopic} }, ${sink} }
+  ${route}
 `
 }
 

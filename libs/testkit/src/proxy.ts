@@ -121,7 +121,7 @@ export class Proxy implements AsyncDisposable {
       inOrder(() => {
         if (decide(bytes) === 'cut') {
           from.resetAndDestroy()
-        } else if (!to.destroyed && !to.write(bytes)) {
+        } else if (!to.destroyed && !to.write(bytes) && !from.isPaused()) {
           from.pause()
           to.once('drain', () => this.#thawed ?? from.resume())
         }
