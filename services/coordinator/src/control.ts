@@ -16,6 +16,7 @@ import { type Reservation, reserve, type Room } from './reserve.ts'
 import { knownRoutes } from './route-lanes.ts'
 import type { Revised } from './situation.ts'
 import type { Store } from './store.ts'
+import type { Turns } from './turns.ts'
 
 const specs = z.record(z.string(), z.unknown())
 const applyRequest = z.object({ connections: specs, routes: specs, dryRun: z.boolean().default(false) })
@@ -30,6 +31,8 @@ const deleteRequest = z.object({
 export interface Office {
   store: Store
   room: Room
+  /** Each change is made whole before the next one looks: it makes and removes streams. */
+  turns: Turns
   /** Whether this process leads now. */
   readonly leads: () => boolean
 }
@@ -44,12 +47,13 @@ export async function answerApply(office: Office, request: unknown): Promise<Ans
   const read = applyRequest.safeParse(request)
   if (!read.success) return badRequest(read.error)
   const uid = uidsByName()
-  return change(office, read.data.dryRun, async before => {
+  const make = async (before: RoutesDocument): Promise<Applied> => {
     const result = applied(before, read.data, uid)
     if ('problem' in result || read.data.dryRun) return result
     const problem = await reserve(office.room, reservations(before, result.document))
     return problem === undefined ? result : { problem }
-  })
+  }
+  return office.turns.take(() => change(office, read.data.dryRun, make))
 }
 
 /** Marks what is named as deleting. Answers `{revision, deleted: [{kind, name, pending}]}`. */
@@ -58,7 +62,7 @@ export async function answerDelete(office: Office, request: unknown): Promise<An
   if (!read.success) return badRequest(read.error)
   const { dryRun, ...deletion } = read.data
   const pending = new Map<string, number>()
-  const answer = await change(office, dryRun, async before => {
+  const make = async (before: RoutesDocument): Promise<Applied> => {
     for (const { name, source, sink, lanes, retiring } of knownRoutes(before)) {
       if (!deletion.routes.includes(name)) continue
       const counts = [...lanes, ...retiring].map(lane =>
@@ -70,7 +74,8 @@ export async function answerDelete(office: Office, request: unknown): Promise<An
       )
     }
     return deleted(before, deletion)
-  })
+  }
+  const answer = await office.turns.take(() => change(office, dryRun, make))
   return 'revision' in answer ? { revision: answer['revision'], deleted: report(deletion, pending) } : answer
 }
 
@@ -94,6 +99,7 @@ async function change(
     const result = await make(there.value)
     if ('problem' in result) return result
     const same = dryRun || isDeepStrictEqual(result.document, there.value)
+    if (!same && !office.leads()) continue
     const revision = same ? there.revision : await write(office.store, result.document, there)
     if (revision !== undefined) return { revision, changes: result.changes }
   }

@@ -4,11 +4,13 @@
  */
 import {
   AlarmError,
+  type Bucket,
   type Bus,
   dataStream,
   deleteRouteStreams,
   makeRouteStreams,
   type Problem,
+  type RoutesDocument,
   streamInfo,
 } from '@millrace/bus'
 import { JetStreamApiError } from '@nats-io/jetstream'
@@ -19,9 +21,14 @@ import { spaceLeft } from './space.ts'
 /** What JetStream calls its limits: of the account, of the server, of memory and of files. */
 const noRoom = [10002, 10023, 10028, 10047]
 
+/** How old a stream must be before it can be one that an apply has left: an apply of right now may have made it. */
+const leftAfter = 60_000
+
 /** Where streams are made. */
 export interface Room {
   bus: Bus
+  /** Where routes are kept. */
+  routes: Bucket<RoutesDocument>
   replicas: number
   monitorUrl: string | undefined
 }
@@ -51,22 +58,33 @@ export async function reserve(room: Room, wanted: readonly Reservation[]): Promi
 async function makeOne(room: Room, { after, before }: Reservation): Promise<Problem | undefined> {
   const { name, uid, spec } = after
   try {
-    if (before === undefined) await removeEmpty(room.bus, name, uid)
+    if (before === undefined) await removeLeftOver(room, name, uid)
     await makeRouteStreams(room.bus, routeStreams(name, uid, spec, room.replicas))
     return undefined
   } catch (error) {
-    if (error instanceof AlarmError) return { code: 'left_over', message: error.message }
+    if (error instanceof AlarmError) return leftOver(error)
     if (!(error instanceof JetStreamApiError)) throw error
     if (noRoom.includes(error.code)) return noSpace(room, after, error)
     return { code: 'stream_refused', message: `Route ${name}: nats-server refused its stream: ${error.message}.` }
   }
 }
 
-/** An apply that was cut off may have left streams that hold nothing. */
-async function removeEmpty(bus: Bus, name: string, uid: string): Promise<void> {
+/**
+ * An apply that was cut off may have left streams: they hold nothing, no route of now has their uid, and they are not
+ * of this minute, by this machine's clock and that of nats-server.
+ */
+async function removeLeftOver({ bus, routes }: Room, name: string, uid: string): Promise<void> {
   const there = await streamInfo(bus, dataStream(name))
   const owner = there?.config.metadata?.['uid']
-  if (owner !== undefined && owner !== uid && there?.state.messages === 0) await deleteRouteStreams(bus, name, owner)
+  if (there === undefined || owner === undefined || owner === uid) return
+  if (there.state.messages > 0 || Date.now() - Date.parse(there.created) < leftAfter) return
+  const newest = await routes.read('current')
+  if (newest !== undefined && newest.value.routes[name]?.uid !== owner) await deleteRouteStreams(bus, name, owner)
+}
+
+function leftOver({ message }: AlarmError): Problem {
+  const hint = 'If it is empty, left by an apply that was cut off, it goes when it is a minute old: apply again then.'
+  return { code: 'left_over', message: `${message} ${hint}` }
 }
 
 async function giveBack({ bus, replicas }: Room, { after, before }: Reservation): Promise<void> {

@@ -18,6 +18,7 @@ import { coordinatorMetrics } from './metrics.ts'
 import { SupersededError } from './plan.ts'
 import { makeBuckets, Store } from './store.ts'
 import { highestTerm } from './terms.ts'
+import { Turns } from './turns.ts'
 
 const settings = {
   installation: z
@@ -61,7 +62,8 @@ class Coordinator {
     })
     this.#lease = new Lease(this.#store.leader, { instance, startId, highestTerm: () => highestTerm(bus, this.#store) })
     const { replicas, natsMonitorUrl: monitorUrl } = context.settings
-    const office: Office = { store: this.#store, room: { bus, replicas, monitorUrl }, leads: () => this.#lease.held }
+    const room = { bus, replicas, monitorUrl, routes: this.#store.routes.bucket }
+    const office: Office = { store: this.#store, room, turns: new Turns(), leads: () => this.#lease.held }
     context.control('apply', request => answerApply(office, request))
     context.control('delete', request => answerDelete(office, request))
     context.metrics(() => coordinatorMetrics(this.#leader, this.#term, this.#store))

@@ -96,16 +96,11 @@ test('a buffer that JetStream has no room for is refused with what is left, and 
 test('a stream that an earlier route left, with records in it, is never taken over', async () => {
   const { rig } = await running(1)
   await using _ = rig
-  const { jsm, js } = rig.bus('coordinator')
-  const stream = { name: dataStream('old'), subjects: ['mr.d.*.old.*'], metadata: { uid: 'of-long-ago' } }
-  await jsm.streams.add(stream)
+  const { jsm } = rig.bus('coordinator')
+  await jsm.streams.add({ name: dataStream('old'), subjects: ['mr.d.*.old.*'], metadata: { uid: 'of-long-ago' } })
   await rig.bus('mqtt-ingress').js.publish('mr.d.mqtt-ingress.old.0', 'something')
   expect(await rig.apply({ old: route(1) })).toMatchObject({ ok: false, problem: { code: 'left_over' } })
   expect((await jsm.streams.info(dataStream('old'))).state.messages).toBe(1)
-  expect(js).toBeDefined()
-  await jsm.streams.delete(dataStream('old'))
-  await jsm.streams.add(stream)
-  expect(await rig.apply({ old: route(1) })).toMatchObject({ ok: true })
 })
 
 test('a deleted route delivers what is stored before it goes, whoever leads, and its uid never comes back', async () => {

@@ -1,0 +1,78 @@
+/** What the leader does when it is asked, without a leader: the steps of `apply` and `delete`. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { dataStream, streamInfo } from '@millrace/bus'
+import { noLeaks } from '@millrace/testkit'
+import { afterEach, expect, test, vi } from 'vitest'
+import { answerApply, type Office } from '../src/control.ts'
+import { Turns } from '../src/turns.ts'
+import { Alone } from './alone.ts'
+import { connections, route } from './rig.ts'
+
+noLeaks()
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** The office of a leader, and whose the data stream of a route is. */
+async function open() {
+  const alone = await Alone.open()
+  await alone.routes([])
+  const { bus, store } = alone
+  const room = { bus, replicas: 1, monitorUrl: undefined, routes: store.routes.bucket }
+  const office: Office = { store, room, turns: new Turns(), leads: () => true }
+  const apply = (name: string) => answerApply(office, { connections, routes: { [name]: route(1) } })
+  const owner = async (name: string) => (await streamInfo(bus, dataStream(name)))?.config.metadata?.['uid']
+  const uid = async (name: string) => (await store.routes.bucket.read('current'))?.value.routes[name]?.uid
+  return { alone, office, apply, owner, uid }
+}
+
+test('of two applies at once none takes the stream that the other has just made', async () => {
+  const { alone, apply, owner, uid } = await open()
+  await using _ = alone
+  for (let pair = 0; pair < 10; pair += 1) {
+    const name = `r${pair}`
+    const answers = await Promise.all([apply(name), sleep(pair).then(() => apply(name))])
+    expect(answers).toMatchObject([{ revision: expect.any(Number) }, { revision: expect.any(Number) }])
+    expect(await uid(name)).toBeDefined()
+    expect(await owner(name)).toBe(await uid(name))
+  }
+})
+
+test('an empty stream is taken for left over when it is a minute old and no route has its uid', async () => {
+  const { alone, apply, owner, uid } = await open()
+  await using _ = alone
+  const metadata = { uid: 'of-another-apply' }
+  await alone.bus.jsm.streams.add({ name: dataStream('r'), subjects: ['mr.d.*.r.*'], metadata })
+  expect(await apply('r')).toMatchObject({ problem: { code: 'left_over' } })
+  expect(await owner('r')).toBe('of-another-apply')
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+  expect(await apply('r')).toMatchObject({ revision: expect.any(Number) })
+  expect(await owner('r')).toBe(await uid('r'))
+})
+
+test('a stream whose route another leader wrote meanwhile is never taken for left over, however old', async () => {
+  const { alone, office, apply, owner } = await open()
+  await using _ = alone
+  expect(await apply('r')).toMatchObject({ revision: expect.any(Number) })
+  const made = await owner('r')
+  const there = await office.store.routes.bucket.read('current')
+  if (there === undefined) throw new Error('There are no routes.')
+  const before = { ...there, value: { ...there.value, routes: {} } }
+  vi.spyOn(office.store.routes.bucket, 'read').mockResolvedValueOnce(before)
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+  expect(await apply('r')).toMatchObject({ problem: { code: 'left_over' } })
+  expect(await owner('r')).toBe(made)
+})
+
+test('who leads no more when the streams are made writes nothing', async () => {
+  const { alone, office, uid } = await open()
+  await using _ = alone
+  const leads = vi
+    .fn(() => true)
+    .mockReturnValueOnce(true)
+    .mockReturnValue(false)
+  const request = { connections, routes: { r: route(1) } }
+  expect(await answerApply({ ...office, leads }, request)).toMatchObject({ problem: { code: 'not_leader' } })
+  expect(await uid('r')).toBeUndefined()
+})
