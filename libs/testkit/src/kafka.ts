@@ -33,9 +33,12 @@ export class Kafka extends Server {
   /** Makes a topic with one replica. `config` holds topic settings such as `max.message.bytes`. */
   async createTopic(topic: string, partitions = 1, config: Readonly<Record<string, string>> = {}): Promise<void> {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-    await administer(this.brokers, admin =>
-      admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true }),
-    )
+    await administer(this.brokers, async admin => {
+      // kafkajs' own waiting gives up where a broker has not heard of the topic yet.
+      const topics = [{ topic, numPartitions: partitions, configEntries }]
+      await admin.createTopics({ topics, waitForLeaders: false })
+      await eventually(() => admin.fetchTopicOffsets(topic), { what: `Kafka leads ${topic}`, timeout: 30_000 })
+    })
   }
 
   /** Deletes a topic. */
