@@ -8,8 +8,18 @@ import { askLeader, withBus } from './installation.ts'
 import type { Terminal } from './terminal.ts'
 
 const deleted = z.object({
-  deleted: z.array(z.object({ kind: z.enum(['Connection', 'Route']), name: z.string(), pending: z.number() })),
+  deleted: z.array(
+    z.object({
+      kind: z.enum(['Connection', 'Route']),
+      name: z.string(),
+      /** Records that are stored and not delivered. */
+      pending: z.number(),
+      deadLetters: z.number(),
+    }),
+  ),
 })
+
+type Deleted = z.infer<typeof deleted>['deleted'][number]
 
 interface DeleteOptions extends Output {
   discard?: true
@@ -30,8 +40,9 @@ export async function remove(
     deleted.parse(await askLeader(bus, { ...request, ...more }, terminal.signal)).deleted
   await withBus(terminal, async bus => {
     if (discard && !yes) {
-      for (const { name, pending } of await ask(bus, { dryRun: true })) {
-        terminal.err(`route ${name}: ${pending} records that are stored and not delivered would be lost`)
+      for (const { name, pending, deadLetters } of await ask(bus, { dryRun: true })) {
+        const letters = deadLetters === 0 ? '' : `, and ${deadLetters} dead letters`
+        terminal.err(`route ${name}: ${pending} records that are stored and not delivered would be lost${letters}`)
       }
       throw new CommandError('invalid', 'nothing was deleted; add --yes to throw them away')
     }
@@ -41,9 +52,10 @@ export async function remove(
   })
 }
 
-function sentence({ kind, name, pending }: { kind: string; name: string; pending: number }, discard?: true): string {
+function sentence({ kind, name, pending, deadLetters }: Deleted, discard?: true): string {
   const what = `${kind.toLowerCase()} ${name}`
   if (kind === 'Connection') return `${what}: deleted`
-  if (discard) return `${what}: deleted; ${pending} records were thrown away`
-  return `${what}: its sources stop; ${pending} records that are stored are delivered, then it is gone`
+  const letters = deadLetters === 0 ? '' : `; its ${deadLetters} dead letters go with it`
+  if (discard) return `${what}: deleted; ${pending} records were thrown away${letters}`
+  return `${what}: its sources stop; ${pending} records that are stored are delivered, then it is gone${letters}`
 }

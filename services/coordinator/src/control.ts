@@ -4,16 +4,18 @@ import { isDeepStrictEqual } from 'node:util'
 import {
   AlarmError,
   ConflictError,
+  deadLetterStream,
   positionKey,
   type Problem,
   readEnd,
   recordsBehind,
   type RoutesDocument,
+  streamInfo,
 } from '@millrace/bus'
 import { z } from 'zod'
 import { type Applied, applied, deleted, type Deletion } from './apply.ts'
 import { type Reservation, reserve, type Room } from './reserve.ts'
-import { knownRoutes } from './route-lanes.ts'
+import { type KnownRoute, knownRoutes } from './route-lanes.ts'
 import type { Revised } from './situation.ts'
 import type { Store } from './store.ts'
 import type { Turns } from './turns.ts'
@@ -56,33 +58,50 @@ export async function answerApply(office: Office, request: unknown): Promise<Ans
   return office.turns.take(() => change(office, read.data.dryRun, make))
 }
 
-/** Marks what is named as deleting. Answers `{revision, deleted: [{kind, name, pending}]}`. */
+/** Marks what is named as deleting. Answers `{revision, deleted: [{kind, name, pending, deadLetters}]}`. */
 export async function answerDelete(office: Office, request: unknown): Promise<Answer> {
   const read = deleteRequest.safeParse(request)
   if (!read.success) return badRequest(read.error)
   const { dryRun, ...deletion } = read.data
-  const pending = new Map<string, number>()
+  const holdings = new Map<string, Holding>()
   const make = async (before: RoutesDocument): Promise<Applied> => {
-    for (const { name, source, sink, lanes, retiring } of knownRoutes(before)) {
-      if (!deletion.routes.includes(name)) continue
-      const counts = [...lanes, ...retiring].map(lane =>
-        pendingIn(office, { service: source, route: name, lane }, sink),
-      )
-      pending.set(
-        name,
-        (await Promise.all(counts)).reduce((sum, count) => sum + count, 0),
-      )
+    const known = knownRoutes(before)
+    for (const name of deletion.routes) {
+      const route = known.find(route => route.name === name)
+      holdings.set(name, await holdingOf(office, name, route))
     }
     return deleted(before, deletion)
   }
   const answer = await office.turns.take(() => change(office, dryRun, make))
-  return 'revision' in answer ? { revision: answer['revision'], deleted: report(deletion, pending) } : answer
+  return 'revision' in answer ? { revision: answer['revision'], deleted: report(deletion, holdings) } : answer
 }
 
-function report({ routes, connections }: Deletion, pending: ReadonlyMap<string, number>) {
+/** What a route's streams hold. */
+interface Holding {
+  /** Records that are stored and not delivered. */
+  pending: number
+  /** Messages in its dead-letter stream, which goes with the route: one a dead letter, of a large one several. */
+  deadLetters: number
+}
+
+const nothing: Holding = { pending: 0, deadLetters: 0 }
+
+async function holdingOf(office: Office, name: string, route: KnownRoute | undefined): Promise<Holding> {
+  let pending = 0
+  if (route !== undefined) {
+    const { source, sink, lanes, retiring } = route
+    for (const lane of [...lanes, ...retiring]) {
+      pending += await pendingIn(office, { service: source, route: name, lane }, sink)
+    }
+  }
+  const letters = await streamInfo(office.room.bus, deadLetterStream(name))
+  return { pending, deadLetters: letters?.state.messages ?? 0 }
+}
+
+function report({ routes, connections }: Deletion, holdings: ReadonlyMap<string, Holding>) {
   return [
-    ...routes.map(name => ({ kind: 'Route', name, pending: pending.get(name) ?? 0 })),
-    ...connections.map(name => ({ kind: 'Connection', name, pending: 0 })),
+    ...routes.map(name => ({ kind: 'Route', name, ...(holdings.get(name) ?? nothing) })),
+    ...connections.map(name => ({ kind: 'Connection', name, ...nothing })),
   ]
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { dataStream, streamInfo } from '@millrace/bus'
 import { noLeaks } from '@millrace/testkit'
 import { afterEach, expect, test, vi } from 'vitest'
-import { answerApply, type Office } from '../src/control.ts'
+import { answerApply, answerDelete, type Office } from '../src/control.ts'
 import { Turns } from '../src/turns.ts'
 import { Alone } from './alone.ts'
 import { connections, route } from './rig.ts'
@@ -75,4 +75,18 @@ test('who leads no more when the streams are made writes nothing', async () => {
   const request = { connections, routes: { r: route(1) } }
   expect(await answerApply({ ...office, leads }, request)).toMatchObject({ problem: { code: 'not_leader' } })
   expect(await uid('r')).toBeUndefined()
+})
+
+test('the dead letters that go with a route are counted, of a route that can not be read too', async () => {
+  const { alone, office, apply } = await open()
+  await using _ = alone
+  await apply('r')
+  for (const lane of ['0', '1']) await alone.rig.bus('kafka-egress').js.publish(`mr.x.kafka-egress.r.${lane}`, 'letter')
+  const request = { routes: ['r'], dryRun: true }
+  const told = { deleted: [{ kind: 'Route', name: 'r', pending: 0, deadLetters: 2 }] }
+  expect(await answerDelete(office, request)).toMatchObject(told)
+  const there = await office.store.routes.bucket.read('current')
+  const routes = { r: { uid: 'u', version: 1, spec: 'of a later version' } }
+  if (there !== undefined) await office.store.routes.write('current', { ...there.value, routes }, there.revision)
+  expect(await answerDelete(office, { ...request, discard: true })).toMatchObject(told)
 })
