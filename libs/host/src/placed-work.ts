@@ -1,6 +1,7 @@
 /** The work of an instance whose actors the coordinator places: follows the assignment, and runs what it names. */
 import { aborted, type Decision, delay, type Life } from '@millrace/actor'
 import { type ActorAssignment, assignmentDocument, Bucket, instanceKey, routesDocument } from '@millrace/bus'
+import type { Logger } from '@millrace/telemetry'
 import type { z } from 'zod'
 import { Assignments } from './assignments.ts'
 import type { Measures } from './counts.ts'
@@ -77,16 +78,17 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     this.#found.set(assignment, found)
     if (life.draining.aborted) return
     const { settings, bus, secret } = this.#parts
+    const log = this.#logOf(assignment)
     const context: ActorContext<S> = {
       ...found,
       ...measures,
       settings,
       bus,
       secret,
-      log: this.#logOf(assignment),
+      log,
       signal: life.signal,
       draining: life.draining,
-      state: life.state,
+      state: telling(log, life.state),
       fresh: () => !life.signal.aborted && this.#parts.lease.fresh(performance.now()),
       allowed: () => this.#allowed(assignment, life.signal),
     }
@@ -148,5 +150,17 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
 
   #logOf({ route, lane, role, epoch }: ActorAssignment) {
     return this.#parts.log.child({ route, lane, role, epoch })
+  }
+}
+
+/** Logs what an actor holds for, and that it goes on; once, however often it is told. */
+function telling(log: Logger, tell: Life['state']): Life['state'] {
+  let held: string | undefined
+  return (state, problem) => {
+    const holds = state === 'holding' ? problem?.code : undefined
+    if (holds !== undefined && holds !== held) log.warn({ code: holds }, problem?.message)
+    if (holds === undefined && held !== undefined) log.info({ code: held }, 'that is over')
+    held = holds
+    tell(state, problem)
   }
 }

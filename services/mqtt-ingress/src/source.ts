@@ -116,7 +116,6 @@ export class Source implements SourceEvents {
       if (ending.is === 'ended') return
       takenOver = ending.is === 'takenOver'
       this.#condition.reading(ending.problem)
-      this.#context.log.warn({ ending: ending.is, ...ending.problem }, 'not connected to the MQTT broker')
       if (performance.now() - begun >= heldAfter) wait.reset()
       await delay(wait.next(), draining)
     }
