@@ -5,44 +5,28 @@
 import { aborted, delay } from '@millrace/actor'
 import {
   Bucket,
-  type Bus,
   type InstanceDocument,
   instanceDocument,
   instanceKey,
   serveControl,
   type ServiceName,
 } from '@millrace/bus'
-import type { Family, Logger, Redactor } from '@millrace/telemetry'
+import type { Family } from '@millrace/telemetry'
 import type { z } from 'zod'
 import manifest from '../package.json' with { type: 'json' }
 import { controlAnswers } from './control.ts'
 import { complaints } from './failure.ts'
 import { Heartbeat, ReplacedError } from './heartbeat.ts'
-import type { Lease } from './lease.ts'
 import { PlacedWork } from './placed-work.ts'
 import { drainWithin } from './placement.ts'
 import type { Service } from './service.ts'
-import type { Settings } from './settings.ts'
 import { StandingWork } from './standing-work.ts'
-import type { Work } from './work.ts'
+import type { InstanceParts, Work } from './work.ts'
 
 /** How often the clock is looked at, in milliseconds: it bounds how late an actor is aborted. */
 const guardEvery = 100
 /** How long the process waits for what does not end, in milliseconds: any kill is safe. */
 const patience = 1_000
-
-/** What an instance is made of. */
-export interface InstanceParts<S extends z.ZodRawShape> {
-  settings: Settings<S>
-  bus: Bus
-  /** Made by this process. */
-  startId: string
-  lease: Lease
-  log: Logger
-  redactor: Redactor
-  /** Reads a secret. */
-  readonly secret: (name: string, key: string) => Promise<string>
-}
 
 /** One instance of a service. */
 export class Instance<S extends z.ZodRawShape> {

@@ -6,12 +6,11 @@ import type { z } from 'zod'
 import { Assignments } from './assignments.ts'
 import type { Measures } from './counts.ts'
 import { complaints, problemOf } from './failure.ts'
-import type { InstanceParts } from './instance.ts'
 import { actorFamilies } from './metrics.ts'
 import { Placement } from './placement.ts'
 import { findRoute, type RouteFound } from './route-lookup.ts'
 import type { ActorContext, ControlAnswer, PlacedService } from './service.ts'
-import type { Work } from './work.ts'
+import type { InstanceParts, Work } from './work.ts'
 
 /** Builds it. `changed` is called when there is something new to tell in the heartbeat. */
 export class PlacedWork<S extends z.ZodRawShape> implements Work {

@@ -3,10 +3,9 @@ import { type Actor, type Life, supervise } from '@millrace/actor'
 import type { Family } from '@millrace/telemetry'
 import type { z } from 'zod'
 import { problemOf } from './failure.ts'
-import type { InstanceParts } from './instance.ts'
 import { drainWithin } from './placement.ts'
 import type { ControlAnswer, StandingService } from './service.ts'
-import type { Work } from './work.ts'
+import type { InstanceParts, Work } from './work.ts'
 
 /** Starts it. It outlives its lease: what it may write is for it to know (a leader has a lease of its own). */
 export class StandingWork<S extends z.ZodRawShape> implements Work {

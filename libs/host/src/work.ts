@@ -1,6 +1,22 @@
-import type { ActorReport } from '@millrace/bus'
-import type { Family } from '@millrace/telemetry'
+import type { ActorReport, Bus } from '@millrace/bus'
+import type { Family, Logger, Redactor } from '@millrace/telemetry'
+import type { z } from 'zod'
+import type { Lease } from './lease.ts'
 import type { ControlAnswer } from './service.ts'
+import type { Settings } from './settings.ts'
+
+/** What an instance is made of. */
+export interface InstanceParts<S extends z.ZodRawShape> {
+  settings: Settings<S>
+  bus: Bus
+  /** Made by this process. */
+  startId: string
+  lease: Lease
+  log: Logger
+  redactor: Redactor
+  /** Reads a secret. */
+  readonly secret: (name: string, key: string) => Promise<string>
+}
 
 /** What an instance does besides being a good instance: placed actors, or one standing actor. */
 export interface Work {
