@@ -22,7 +22,11 @@ const fullCodes = new Set([
 /** What to tell people while an append to `stream` is tried again and again (R7, R10). */
 export function holdProblem(error: unknown, stream: string): Problem {
   const reason = error instanceof Error ? error.message : String(error)
-  if (!(error instanceof JetStreamApiError)) return { code: 'nats_unreachable', message: reason }
+  if (!(error instanceof JetStreamApiError)) {
+    // A server whose disk is full does not refuse: it freezes the stream, says so in its log, and answers nobody.
+    const message = `${reason} (storing in ${stream}). If it is up, look into its log: is its disk full?`
+    return { code: 'nats_unreachable', message }
+  }
   if (fullCodes.has(error.code)) {
     return { code: 'stream_full', message: `${stream} is full (${reason}): going on when there is room.` }
   }
