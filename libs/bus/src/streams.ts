@@ -26,6 +26,11 @@ export interface RouteStreams {
   route: string
   uid: string
   maxBytes: number
+  /**
+   * The sequence of the first record batch, where the stream is made; at least 1, below 2^53; 1 unless said. Above all
+   * those of an earlier stream of that name, nothing that was meant for that one (a purge, an append) fits this one.
+   */
+  firstSequence?: number
   deadLetters: {
     maxBytes: number
     /** Milliseconds; absent: for ever. */
@@ -49,7 +54,7 @@ const safe = {
  * that name belongs to another uid. JetStreamApiError where the server refuses, e.g. for want of space.
  */
 export async function makeRouteStreams(bus: Bus, streams: RouteStreams): Promise<void> {
-  const { route, uid, maxBytes, deadLetters, replicas } = streams
+  const { route, uid, maxBytes, firstSequence = 1, deadLetters, replicas } = streams
   const token = encodeToken(route)
   const common = { ...safe, metadata: { uid }, num_replicas: replicas }
   await makeStream(bus, {
@@ -57,6 +62,7 @@ export async function makeRouteStreams(bus: Bus, streams: RouteStreams): Promise
     name: dataStream(route),
     subjects: [`mr.d.*.${token}.*`, `mr.p.*.${token}.*`],
     max_bytes: maxBytes,
+    first_seq: firstSequence,
   })
   await makeStream(bus, {
     ...common,
@@ -128,10 +134,10 @@ export async function trimLane(bus: Bus, lane: LaneName, sequence: number): Prom
 
 type Made = Partial<StreamConfig> & Partial<StreamUpdateConfig> & { name: string }
 
-async function makeStream(bus: Bus, config: Made): Promise<void> {
+async function makeStream(bus: Bus, { first_seq = 1, ...config }: Made): Promise<void> {
   const there = await streamInfo(bus, config.name)
   if (there === undefined) {
-    await bus.call(bus.jsm.streams.add(config))
+    await bus.call(bus.jsm.streams.add({ ...config, first_seq }))
   } else if (there.config.metadata?.uid !== config.metadata?.uid) {
     throw new AlarmError('stream_replaced', `${config.name} belongs to another route of this name.`)
   } else if (differs(there.config, config)) {

@@ -82,7 +82,11 @@ export class Provision {
   }
 }
 
-/** The streams that a route asks for. */
+/**
+ * The streams that a route asks for. Where they are made, the sequences of its data begin at 1024 for each millisecond
+ * since the epoch: above those of any earlier stream of that name, for none stores more in its time, so that a late purge
+ * or append that was meant for it never fits; and below 2^53 until the year 2248.
+ */
 export function routeStreams(
   route: string,
   uid: string,
@@ -91,5 +95,5 @@ export function routeStreams(
 ) {
   const { maxBytes, maxAge } = deadLetters
   const limits = { maxBytes, ...(maxAge === undefined ? {} : { maxAge }) }
-  return { route, uid, maxBytes: buffer.maxBytes, deadLetters: limits, replicas }
+  return { route, uid, maxBytes: buffer.maxBytes, firstSequence: Date.now() * 1024, deadLetters: limits, replicas }
 }

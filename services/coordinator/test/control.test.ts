@@ -1,6 +1,6 @@
 /** What the leader does when it is asked, without a leader: the steps of `apply` and `delete`. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { dataStream, streamInfo } from '@millrace/bus'
+import { dataStream, deleteRouteStreams, streamInfo } from '@millrace/bus'
 import { noLeaks } from '@millrace/testkit'
 import { afterEach, expect, test, vi } from 'vitest'
 import { answerApply, answerDelete, type Office } from '../src/control.ts'
@@ -89,4 +89,19 @@ test('the dead letters that go with a route are counted, of a route that can not
   const routes = { r: { uid: 'u', version: 1, spec: 'of a later version' } }
   if (there !== undefined) await office.store.routes.write('current', { ...there.value, routes }, there.revision)
   expect(await answerDelete(office, { ...request, discard: true })).toMatchObject(told)
+})
+
+test('the sequences of a route that is made anew are above all that its name had before', async () => {
+  const { alone, office, apply, uid } = await open()
+  await using _ = alone
+  const last = async () => (await streamInfo(alone.bus, dataStream('r')))?.state.last_seq ?? 0
+  await apply('r')
+  await alone.rig.bus('mqtt-ingress').js.publish('mr.d.mqtt-ingress.r.0', 'something')
+  const before = await last()
+  await deleteRouteStreams(alone.bus, 'r', (await uid('r')) ?? '')
+  const there = await office.store.routes.bucket.read('current')
+  if (there !== undefined) await office.store.routes.write('current', { ...there.value, routes: {} }, there.revision)
+  await apply('r')
+  expect(await last()).toBeGreaterThan(before)
+  expect(await last()).toBeLessThan(2 ** 53)
 })

@@ -190,14 +190,15 @@ test('trimming removes what was delivered, never the newest message, and nothing
   const lane = { service: 'mqtt-ingress', route: 'r', lane: '0' } as const
   const writer = await openSource(rig, { uid, epoch: epochOf('source.r.0'), lane: '0' })
   const reader = await openSink(rig, { uid, epoch: epochOf('sink.r.0'), lane: '0' })
+  const first = (await readEnd(rig.bus('mqtt-ingress'), lane))?.sequence ?? 0
   for (let count = 1; count <= 9; count += 1) await append(writer, 1)
   expect(await messages(rig)).toBe(10)
-  await commit(reader, 5, 4)
+  await commit(reader, first + 4, 4)
   await eventually(async () => (await messages(rig)) === 6, { what: 'what was delivered is gone' })
-  await commit(reader, 10, 9)
+  await commit(reader, first + 9, 9)
   await eventually(async () => (await messages(rig)) === 1, { what: 'all but the newest are gone' })
   const end = await readEnd(rig.bus('mqtt-ingress'), lane)
-  expect(end).toMatchObject({ sequence: 10, base: 8, count: 1 })
+  expect(end).toMatchObject({ sequence: first + 9, base: 8, count: 1 })
 
   // Another route, trimmed after this one, shows that there was a turn.
   await rig.apply({ s: route(1) })
@@ -205,18 +206,19 @@ test('trimming removes what was delivered, never the newest message, and nothing
   const other = { uid: (await rig.routes())?.routes['s']?.uid ?? '', lane: '0', route: 's' }
   const otherWriter = await openSource(rig, { ...other, epoch: epochOf('source.s.0') })
   const otherReader = await openSink(rig, { ...other, epoch: epochOf('sink.s.0') })
-  const turn = async (sequence: number) => {
+  const turn = async (records: number) => {
     await append(otherWriter, 1)
-    await commit(otherReader, sequence, sequence - 1)
+    const otherEnd = await readEnd(rig.bus('mqtt-ingress'), { ...lane, route: 's' })
+    await commit(otherReader, otherEnd?.sequence ?? 0, records)
     await eventually(async () => (await messages(rig, 's')) === 1, { what: 'the other route is trimmed' })
   }
   for (let count = 1; count <= 3; count += 1) await append(writer, 1)
   const positions = new Bucket(rig.bus('coordinator'), 'mr_positions', positionDocument)
-  for (const [index, wrong] of [{ sequence: 99 }, { uid: 'another', sequence: 12 }].entries()) {
+  for (const [index, wrong] of [{ sequence: first + 98 }, { uid: 'another', sequence: first + 11 }].entries()) {
     const there = await positions.read('kafka-egress.r.0')
     if (there === undefined) throw new Error('There is no position.')
     await positions.update(there.key, { ...there.value, ...wrong }, there.revision)
-    await turn(index + 2)
+    await turn(index + 1)
     expect(await messages(rig)).toBe(4)
   }
   rig.check()
