@@ -4,6 +4,7 @@
  */
 import { delay } from '@millrace/actor'
 import { AlarmError, type Bus, ConflictError, type RoutesDocument, UnknownOutcomeError } from '@millrace/bus'
+import { Attention } from './attention.ts'
 import type { Epochs } from './epoch.ts'
 import type { Lease } from './lease.ts'
 import type { Liveness } from './liveness.ts'
@@ -46,6 +47,9 @@ export class Leader {
   placed = 0
   readonly trimmer: Trimmer
   readonly problems = new RouteProblems()
+  /** Instances that are heard and do not hear, as of the last look. */
+  deaf: readonly string[] = []
+  readonly #attention = new Attention()
   readonly #parts: LeaderParts
   readonly #provision: Provision
   #kept: Revised<RoutesDocument> | undefined
@@ -135,7 +139,9 @@ export class Leader {
     this.problems.keepOnly(new Set(Object.keys(kept.document.routes)))
     await this.#provision.prepareAll(routes, this.problems)
     const isReady = (route: KnownRoute, lane: string) => this.#provision.isReady(route, lane)
-    const now = situationOf(this.#parts, { document: kept.document, routes, isReady })
+    const watched = { ...this.#parts, attention: this.#attention }
+    const now = situationOf(watched, { document: kept.document, routes, isReady })
+    this.deaf = [...now.instances].filter(([, { presence }]) => presence === 'deaf').map(([key]) => key)
     if (await this.#write(plan(now, this.#parts.epochs))) return true
     this.unplaced = unplaced(now)
     if (lease.held && (await retire({ bus, store, kept, routes, now, problems: this.problems }))) return true

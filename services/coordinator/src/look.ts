@@ -1,5 +1,6 @@
 /** All that was seen, put together: what a plan rests on. */
 import type { RoutesDocument } from '@millrace/bus'
+import type { Attention } from './attention.ts'
 import type { Liveness } from './liveness.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import { type Instance, serviceOf, type Situation } from './situation.ts'
@@ -13,14 +14,24 @@ export interface Routes {
   readonly isReady: (route: KnownRoute, lane: string) => boolean
 }
 
+/** What is watched, and how well it is heard. */
+export interface Watched {
+  store: Store
+  liveness: Liveness
+  attention: Attention
+}
+
 /** What is there now, by this process's clock. */
-export function situationOf({ store, liveness }: { store: Store; liveness: Liveness }, routes: Routes): Situation {
+export function situationOf({ store, liveness, attention }: Watched, routes: Routes): Situation {
   const clock = performance.now()
   const documents = store.assignments.entries
   const instances = new Map<string, Instance>()
   for (const [key, { document }] of store.instances.entries) {
     if (serviceOf(key) === 'coordinator') continue
-    instances.set(key, { presence: liveness.presence(key, clock), heartbeat: document })
+    const presence = liveness.presence(key, clock)
+    if (presence !== 'live') attention.forget(key)
+    const isDeaf = presence === 'live' && attention.isDeaf(key, document, documents.get(key), clock)
+    instances.set(key, { presence: isDeaf ? 'deaf' : presence, heartbeat: document })
   }
   return { wanted: wanted(routes, documents), instances, documents }
 }

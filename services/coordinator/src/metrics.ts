@@ -9,11 +9,16 @@ export function coordinatorMetrics(leader: Leader | undefined, term: number, { b
   const spoilt = 'Documents in the buckets that were found to be none; the last good ones count.'
   const always = [leads, counter('millrace_coordinator_bad_documents_total', spoilt, bad)]
   if (leader === undefined) return always
-  const { unplaced, placed, trimmer, problems } = leader
+  const { unplaced, placed, trimmer, problems, deaf } = leader
   return [
     ...always,
     gauge('millrace_coordinator_term', 'The term of the leader.', term),
     gauge('millrace_coordinator_unplaced_actors', 'Actors that ought to run and have no instance.', unplaced),
+    gauge(
+      'millrace_coordinator_deaf_instances',
+      'Instances that heartbeat and do not see what they are told.',
+      deaf.length,
+    ),
     counter('millrace_coordinator_assignments_total', 'Actors given to an instance in this term.', placed),
     counter('millrace_coordinator_trimmed_messages_total', 'Delivered messages removed from lanes.', trimmer.removed),
     {

@@ -5,8 +5,9 @@
  * 1. An actor has one owner for each epoch, and (id, epoch) always says the same thing: whatever changes in an
  *    assignment (owner, process, version, `retire`) comes with a new epoch.
  * 2. Given to another instance only when no other one may still run it: each of them is lost or stopped, or has seen
- *    its newest document (term, revision) and shows neither there nor in its heartbeat that it has the actor.
- * 3. An instance that is paused, draining, stopped or lost has no actors in its document.
+ *    its newest document (term, revision) and shows neither there nor in its heartbeat that it has the actor. Of one
+ *    that is deaf (`attention.ts`) only what it shows counts, and the epochs stop the rest.
+ * 3. An instance that is paused, draining, stopped, lost or deaf has no actors in its document.
  * 4. A new leader first rewrites every document as it is, with its term, so that an older one's writes are refused; only
  *    then, knowing that what it sees is the newest, does it change anything.
  * 5. A document with a higher term is never overwritten: whoever sees one is not the leader any more.

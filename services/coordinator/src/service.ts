@@ -7,6 +7,7 @@
  *   one process leads, by its lease (`lease.ts`); the others watch, and stand by
  */
 import { randomBytes } from 'node:crypto'
+import type { Problem } from '@millrace/bus'
 import type { StandingContext, StandingService } from '@millrace/host'
 import { z } from 'zod'
 import { answerApply, answerDelete, type Office } from './control.ts'
@@ -49,6 +50,8 @@ class Coordinator {
   readonly #lease: Lease
   #leader: Leader | undefined
   #term = 0
+  /** What was in the way at the last look. */
+  #known: readonly string[] = []
 
   constructor(context: Context) {
     const { bus, instance, startId } = context
@@ -121,13 +124,22 @@ class Coordinator {
     }
   }
 
-  /** What stands in the way of routes is this instance's own state while it leads. */
-  #tell({ problems }: Leader): void {
-    const [first, ...others] = problems.all
+  /** What stands in the way is this instance's own state while it leads, and is logged when it is new. */
+  #tell({ problems, deaf }: Leader): void {
+    const all: readonly Problem[] = [...problems.all, ...deaf.map(isDeaf)]
+    const known = new Set(this.#known)
+    for (const { code, message } of all) if (!known.has(message)) this.#context.log.warn({ code }, message)
+    this.#known = all.map(({ message }) => message)
+    const [first, ...others] = all
     if (first === undefined) return this.#context.state('running')
     const more = others.length === 0 ? '' : ` (and ${others.length} more)`
     this.#context.state('holding', { code: first.code, message: first.message + more })
   }
+}
+
+function isDeaf(key: string): Problem {
+  const message = `Instance ${key} has not seen what it was told for 30 s, though its heartbeats go on: it gets no more lanes, and keeps those that it runs. Is it of another version? Restart it.`
+  return { code: 'instance_deaf', message }
 }
 
 /** What the process runs. */

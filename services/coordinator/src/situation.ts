@@ -5,7 +5,8 @@ import type { WantedActor } from './wanted.ts'
 
 /** An instance as its last heartbeat shows it. */
 export interface Instance {
-  presence: Presence
+  /** `deaf`: it is heard, and does not hear (`attention.ts`). */
+  presence: Presence | 'deaf'
   heartbeat: InstanceDocument
 }
 
@@ -43,9 +44,10 @@ export function isGone(instance: Instance | undefined): boolean {
   return instance === undefined || instance.presence === 'lost' || instance.heartbeat.state === 'stopped'
 }
 
-/** A paused, draining or stopped instance gets no actors. */
+/** A paused, draining, stopped or deaf instance gets no actors. */
 export function takesActors(key: string, now: Situation): boolean {
-  return now.instances.get(key)?.heartbeat.state === 'running'
+  const instance = now.instances.get(key)
+  return instance?.heartbeat.state === 'running' && instance.presence !== 'deaf'
 }
 
 /** Its heartbeat was seen to change, lately. */
@@ -62,15 +64,17 @@ export interface Running {
 /** What each instance that is not gone may still run, by all that it has said and been told. */
 export function whatRuns(now: Situation): Running[] {
   return living(now).map(key => {
-    const heartbeat = now.instances.get(key)?.heartbeat
+    const { heartbeat, presence } = now.instances.get(key) ?? {}
     const told = now.documents.get(key)
-    if (told !== undefined && heartbeat !== undefined && !hasSeen(heartbeat, told)) return { key, runs: 'unknown' }
+    const mayYetSee = told !== undefined && heartbeat !== undefined && !hasSeen(heartbeat, told)
+    if (mayYetSee && presence !== 'deaf') return { key, runs: 'unknown' }
     const actors = [...(heartbeat?.actors ?? []), ...(told?.document.actors ?? [])]
     return { key, runs: new Set(actors.map(({ id }) => id)) }
   })
 }
 
-function hasSeen(heartbeat: InstanceDocument, { revision, document }: Revised<AssignmentDocument>): boolean {
+/** Its newest document is the one that it names in its heartbeat. */
+export function hasSeen(heartbeat: InstanceDocument, { revision, document }: Revised<AssignmentDocument>): boolean {
   return heartbeat.term === document.term && heartbeat.revision === revision
 }
 

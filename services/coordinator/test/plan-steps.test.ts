@@ -38,6 +38,21 @@ test('an actor is not given away while another instance has not seen its newest 
   expect(plan(unseen, new Epochs(1)).map(({ key }) => key)).toEqual(['kafka-egress.a'])
 })
 
+test('an instance that never sees its newest document does not keep lanes from all others for ever', () => {
+  // It runs lane 0, as it says; it was told to run lane 1, and has not seen that.
+  const report = { id: 'sink.r.0', epoch: 5, version: 1, state: 'running' as const }
+  const deaf: Instance = { ...live(2, 1, report), presence: 'deaf' }
+  const row = [deaf, told(5, 1, sink('0', 5), sink('1', 6))] as [Instance, Revised<AssignmentDocument>]
+  const writes = plan(situation(['0', '1', '2'], { a: [live(3, 1), told(3, 1)], b: row }), new Epochs(1))
+  expect(writes.map(({ key, document }) => [key, document.actors.map(({ id }) => id)])).toEqual([
+    ['kafka-egress.b', []],
+    ['kafka-egress.a', ['sink.r.2']],
+  ])
+  const emptied = [deaf, told(6, 1)] as [Instance, Revised<AssignmentDocument>]
+  const later = plan(situation(['0', '1', '2'], { a: [live(3, 1), told(3, 1)], b: emptied }), new Epochs(1))
+  expect(later.flatMap(({ document }) => document.actors.map(({ id }) => id))).toEqual(['sink.r.1', 'sink.r.2'])
+})
+
 test('a new leader rewrites every document as it is before it changes anything', () => {
   const old = situation(['0', '1'], { a: [live(2, 1), told(2, 1, sink('0', 5), sink('1', 6))], b: [live(0, 0)] })
   const writes = plan(old, new Epochs(2))
