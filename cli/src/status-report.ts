@@ -72,8 +72,21 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
     })),
     lanes,
     instances,
-    problems: [...routes.problems.map(({ message }) => message), ...unplaced([...routes.routes.keys()], lanes)],
+    problems: [
+      ...routes.problems.map(({ message }) => message),
+      ...inTheWay(after, running),
+      ...unplaced([...routes.routes.keys()], lanes),
+    ],
   }
+}
+
+/** What a coordinator says that stands in the way: it runs no lanes, and is one itself. */
+function inTheWay({ instances }: Snapshot, running: readonly string[]): string[] {
+  return [...instances].sort(byKey).flatMap(([key, { actors }]) => {
+    const name = shownKey(key)
+    const others = running.includes(name) ? actors.filter(actor => !isLane(actor)) : []
+    return others.flatMap(({ problem }) => (problem === undefined ? [] : [`${name}: ${problem.message}`]))
+  })
 }
 
 /** The sides of routes that nobody runs. */

@@ -109,3 +109,14 @@ test('a route of a version that can’t be read is told', () => {
   const page = renderStatus(reportStatus(there, { ...there, routes: { ...there.routes, problems } }, safe))
   expect(page).toMatch(/\n\nRoute x: sink.warp: unknown field$/m)
 })
+
+test('what a coordinator says is in the way is told; of one that is silent it is not', () => {
+  const problem = { code: 'stream_missing', message: 'Route r: trimming: MR_D_r does not exist.' }
+  const holds: ActorReport = { id: 'coordinator', epoch: 0, version: 0, state: 'holding', problem }
+  const look = (beat: number) =>
+    snapshot(beat * 1000, { 'coordinator.1': instance(beat, [holds]), 'coordinator.2': instance(1, [holds]) })
+  const { problems } = reportStatus(look(1), look(2), safe)
+  expect(problems.filter(it => it.includes('MR_D_r'))).toEqual([
+    'coordinator.1: Route r: trimming: MR_D_r does not exist.',
+  ])
+})
