@@ -79,8 +79,11 @@ async function movesAfter(what: string, act: () => Promise<{ term?: number } | v
   return moves
 }
 
-const line = ({ actor, from, to, epochs: [, epoch], milliseconds }: Move) =>
-  `  ${actor.padEnd(16)} ${from} -> ${to}, epoch ${epoch}, runs after ${milliseconds} ms`
+function line({ actor, from, to, epochs: [, epoch], milliseconds, stoodStill }: Move): string {
+  const still = stoodStill === undefined ? '' : `, stood still for ${Math.round(stoodStill)} ms`
+  return `  ${actor.padEnd(16)} ${from} -> ${to}, epoch ${epoch}, runs after ${Math.round(milliseconds)} ms${still}`
+}
+
 const movedIn = (moves: Move[]) => moves.map(({ actor }) => actor).sort()
 
 /** The instance of a service that has most, and what it has. From now on it may have nothing. */

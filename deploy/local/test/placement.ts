@@ -31,6 +31,8 @@ export interface Move {
   epochs: [number, number]
   /** From the fault until it was seen to run again. */
   milliseconds: number
+  /** From its last owner's word that it does not run there any more; undefined where that owner could say nothing. */
+  stoodStill: number | undefined
 }
 
 export class Placement {
@@ -43,6 +45,8 @@ export class Placement {
   readonly #highest = new Map<string, number>()
   /** By actor and epoch: when it was first seen to run. */
   readonly #runningSince = new Map<string, number>()
+  /** By actor and epoch: when its owner first said that it does not run any more. */
+  readonly #ranUntil = new Map<string, number>()
 
   /** Follows the placement of these actors, which are all that there are, until the signal aborts. */
   constructor({ bus }: Whole, actors: readonly string[], signal: AbortSignal) {
@@ -64,8 +68,9 @@ export class Placement {
       const was = before.get(actor)
       if (was === undefined || (was.instance === instance && was.epoch === epoch)) return []
       const ran = this.#runningSince.get(`${actor}@${epoch}`) ?? NaN
-      const milliseconds = Math.round(ran - since)
-      return [{ actor, from: was.instance, to: instance, epochs: [was.epoch, epoch], milliseconds }]
+      const until = this.#ranUntil.get(`${actor}@${was.epoch}`)
+      const times = { milliseconds: ran - since, stoodStill: until === undefined ? undefined : ran - until }
+      return [{ actor, from: was.instance, to: instance, epochs: [was.epoch, epoch], ...times }]
     })
   }
 
@@ -80,6 +85,9 @@ export class Placement {
   }
 
   #heartbeat(key: string, document: InstanceDocument): void {
+    for (const actor of runningIn(this.#instances.get(key)).difference(runningIn(document))) {
+      this.#ranUntil.set(actor, performance.now())
+    }
     this.#instances.set(key, document)
     for (const { id, epoch, state } of document.actors) {
       // What a process runs by itself has no owner and no epoch.
@@ -125,6 +133,10 @@ export class Placement {
     return heartbeat?.startId === wanted.startId && actor?.state === 'running'
   }
 }
+
+/** By actor and epoch. */
+const runningIn = (document: InstanceDocument | undefined) =>
+  new Set(document?.actors.flatMap(({ id, epoch, state }) => (state === 'running' ? [`${id}@${epoch}`] : [])))
 
 /** The actors that an instance has. */
 export function ownedBy(placed: Placed, instance: string): string[] {
