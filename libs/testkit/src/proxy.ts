@@ -102,7 +102,10 @@ export class Proxy implements AsyncDisposable {
       socket.setNoDelay(true)
       // A reset is what this is for; the close that follows is what matters.
       socket.on('error', () => {})
-      socket.on('close', () => this.#cut(client))
+      socket.on('close', () => {
+        // After an orderly end, what was read before it is still on its way.
+        if (!socket.readableEnded || (client.closed && server.closed)) this.#cut(client)
+      })
     }
     this.#pipe(client, server, bytes => this.#onRequest?.(bytes, client) ?? 'pass')
     this.#pipe(server, client, bytes => this.#onAnswer?.(bytes, client) ?? 'pass')

@@ -143,6 +143,17 @@ test('dropAnswers: the server has done it, the client only sees its connection c
   await next.echo('c')
 })
 
+test('what was sent before an orderly end arrives', async () => {
+  await using proxy = await startProxy(targetPort)
+  using client = new Client(proxy)
+  await client.echo('a')
+  proxy.delay(20)
+  received = ''
+  client.socket.end('last words')
+  await eventually(() => proxy.connections === 0, { what: 'the connection is over' })
+  expect(received).toBe('last words')
+})
+
 test('onAnswer chooses which answer is lost', async () => {
   await using proxy = await startProxy(targetPort)
   using client = new Client(proxy)
