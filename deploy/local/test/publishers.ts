@@ -20,7 +20,7 @@ export interface Publishing {
   bytes?: (number: number) => number
   /** Publishers of different names can publish below one root, one after the other. `p` unless told. */
   prefix?: string
-  ledger: Ledger
+  ledger: Pick<Ledger, 'acknowledged'>
 }
 
 /** Messages of a publisher that may be unacknowledged. */

@@ -35,17 +35,18 @@ export class Tally {
     await eventually(got, { what: `${messages} more messages acknowledged`, interval: 50, timeout: 60_000 })
   }
 
-  /**
-   * Waits until all that was acknowledged, but for `elsewhere` messages, is in Kafka and nothing waits any more. What
-   * is missing by then is lost, which is for the ledger to tell.
-   */
-  async settle({ elsewhere = 0 } = {}): Promise<void> {
+  /** Waits until all that was acknowledged is in Kafka; what is missing by then is lost, which is for the ledger to tell. */
+  async arriveAll(elsewhere = 0): Promise<void> {
     const missing = () => this.ledger.report().lost.length > elsewhere
-    const delivered = async () => !missing() && (await this.#nothingWaits())
-    await this.#until(delivered, `all of ${this.#route} is delivered`).catch(async error => {
+    await this.#until(() => !missing(), `all of ${this.#route} is delivered`).catch(error => {
       if (!missing()) throw error
     })
-    await this.#look()
+  }
+
+  /** Waits until all that was acknowledged, but for `elsewhere` messages, is in Kafka and nothing waits any more. */
+  async settle({ elsewhere = 0 } = {}): Promise<void> {
+    await this.arriveAll(elsewhere)
+    await this.settleWhatCame()
   }
 
   /** Waits until nothing of the route waits on its way, whether or not all has arrived. */

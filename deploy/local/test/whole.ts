@@ -30,8 +30,11 @@ import type { LocalService } from '../up/options.ts'
 /** What a test wants. */
 export interface WholeOptions {
   instances?: Partial<Record<LocalService, number>>
-  /** The route's documents; `connections` of the names `plant` and `lake` are there already. */
-  route?: string
+  /** Of the connection to mosquitto, like `2s`; a slot retires when nothing has come for two of them. */
+  keepAlive?: string
+  /** Use the mosquitto and the Kafka of this one, with a NATS server of its own. */
+  beside?: Pick<Whole, 'mosquitto' | 'kafka'>
+  installation?: string
 }
 
 /** A Millrace that runs, and the handles to hurt it by. */
@@ -45,6 +48,9 @@ export interface Whole extends AsyncDisposable {
   services: Kept[]
   /** As the command line's user. */
   bus: Bus
+  /** Stops every service in order; `start` starts as many again. */
+  stop(): Promise<void>
+  start(): Promise<void>
   /** What was said of deaths and restarts. */
   events: string[]
   /** The one service instance of this name, e.g. `mqtt-ingress-1`. */
@@ -64,12 +70,12 @@ export type PlacedActor = ActorReport & { instance: string }
 const PARTITIONS = 4
 
 /** The connections that every test's route may name. */
-function connections(mqttPort: number, kafkaPort: number): string {
+function connections(mqttPort: number, kafkaPort: number, keepAlive: string): string {
   return `
 apiVersion: millrace.dev/v1
 kind: Connection
 metadata: { name: plant }
-spec: { mqtt: { url: 'mqtt://127.0.0.1:${mqttPort}' } }
+spec: { mqtt: { url: 'mqtt://127.0.0.1:${mqttPort}', keepAlive: ${keepAlive} } }
 ---
 apiVersion: millrace.dev/v1
 kind: Connection
@@ -78,57 +84,79 @@ spec: { kafka: { brokers: ['127.0.0.1:${kafkaPort}'] } }
 `
 }
 
-/** More fields of a route, as YAML: for its source, its sink and its topic within braces, for itself as lines. */
+/** What differs, as YAML: MQTT's topics, Kafka's, and more fields, for the route itself as lines. */
 export interface More {
+  topics?: string
   source?: string
-  sink?: string
+  topic?: string
   createTopic?: string
+  sink?: string
   route?: string
 }
 
 /** A route from every publisher's topic to the Kafka topic of its name, keyed by publisher. */
-export function ledgerRoute(name: string, { source = '', sink = '', createTopic = '', route = '' }: More = {}): string {
+export function ledgerRoute(name: string, more: More = {}): string {
+  const { topics = `${name}/+/n`, source = '', topic = name, createTopic = '', sink = '', route = '' } = more
   return `
 apiVersion: millrace.dev/v1
 kind: Route
 metadata: { name: ${name} }
 spec:
-  source: { connection: plant, topics: ['${name}/+/n'], qos: 2, ${source} }
+  source: { connection: plant, topics: ['${topics}'], qos: 2, ${source} }
   sink:
-    { connection: lake, topic: ${name}, key: '\${source.levels[1]}',
+    { connection: lake, topic: ${topic}, key: '\${source.levels[1]}',
       createTopic: { partitions: ${PARTITIONS}, ${createTopic} }, ${sink} }
   ${route}
 `
 }
 
-/** Starts everything, applies the route and waits until it runs. */
-export async function startWhole({ instances, route }: WholeOptions = {}): Promise<Whole> {
+/** Starts everything, and applies the connections `plant` and `lake`. */
+export async function startWhole(options: WholeOptions = {}): Promise<Whole> {
   const stack = new AsyncDisposableStack()
   const folder = await mkdtemp(path.join(tmpdir(), 'millrace-whole-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
   const passwords = newPasswords()
-  const [nats, mosquitto, kafka] = await Promise.all([
-    startNats({ users: natsUsers(passwords) }),
-    startMosquitto(),
-    startKafka(),
-  ])
-  for (const server of [nats, mosquitto, kafka]) stack.use(server)
+  const started = [startNats({ users: natsUsers(passwords) }), startServers(options, stack)] as const
+  const [nats, { mosquitto, kafka }] = await Promise.all(started)
+  stack.use(nats)
   const mqttProxy = stack.use(await startProxy(mosquitto.port))
   const events: string[] = []
-  const tell = (line: string) => void events.push(line)
-  const fleet: FleetOptions = { natsUrl: nats.url, natsMonitorUrl: nats.monitorUrl, passwords, folder, tell }
-  const services = await startFleet({ coordinator: 1, 'mqtt-ingress': 1, 'kafka-egress': 1, ...instances }, fleet)
-  stack.defer(async () => void (await Promise.all(services.map(service => service.stop()))))
-  const signal = new AbortController().signal
+  const fleet: FleetOptions = {
+    natsUrl: nats.url,
+    natsMonitorUrl: nats.monitorUrl,
+    passwords,
+    folder,
+    tell: line => void events.push(line),
+    ...(options.installation === undefined ? {} : { installation: options.installation }),
+  }
+  const services: Kept[] = []
+  const instances = { coordinator: 1, 'mqtt-ingress': 1, 'kafka-egress': 1, ...options.instances }
+  const start = async () => void services.push(...(await startFleet(instances, fleet)))
+  const stop = async () => void (await Promise.all(services.splice(0).map(service => service.stop())))
+  stack.defer(stop)
+  await start()
+  const { signal } = new AbortController()
   const bus = stack.use(await connectBus({ url: nats.url, user: 'cli', password: passwords.cli, name: 'test', signal }))
-  const whole = wholeOf({ nats, mosquitto, mqttProxy, kafka, fleet, services, bus, events, folder, stack })
-  await whole.apply(`${connections(mqttProxy.port, kafka.port)}${route === undefined ? '' : `---${route}`}`)
+  const parts = { nats, mosquitto, mqttProxy, kafka, fleet, services, start, stop, bus, events }
+  const whole = wholeOf({ ...parts, folder, stack })
+  await whole.apply(connections(mqttProxy.port, kafka.port, options.keepAlive ?? '30s'))
   return whole
 }
 
-type Parts = Pick<Whole, 'nats' | 'mosquitto' | 'mqttProxy' | 'kafka' | 'fleet' | 'services' | 'bus' | 'events'>
+/** The servers outside: started here, unless they are somebody else's. */
+async function startServers({ beside }: WholeOptions, stack: AsyncDisposableStack) {
+  if (beside !== undefined) return beside
+  const [mosquitto, kafka] = await Promise.all([startMosquitto(), startKafka()])
+  return { mosquitto: stack.use(mosquitto), kafka: stack.use(kafka) }
+}
 
-function wholeOf({ folder, stack, ...parts }: Parts & { folder: string; stack: AsyncDisposableStack }): Whole {
+type Made = 'nats' | 'mosquitto' | 'mqttProxy' | 'kafka' | 'fleet' | 'services' | 'start' | 'stop' | 'bus' | 'events'
+
+function wholeOf({
+  folder,
+  stack,
+  ...parts
+}: Pick<Whole, Made> & { folder: string; stack: AsyncDisposableStack }): Whole {
   let applied = 0
   const instances = async () => {
     const entries = await new Bucket(parts.bus, 'mr_instances', instanceDocument).list()

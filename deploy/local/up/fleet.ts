@@ -19,6 +19,8 @@ export interface FleetOptions {
   passwords?: Passwords
   /** Logs go here, one file a process. */
   folder: string
+  /** The installation's name; absent: the coordinator makes one. */
+  installation?: string
   /** Mounted secrets: `<folder>/<secretName>/<key>`. */
   secretsFolder?: string
   /** Told of every death and restart. */
@@ -68,13 +70,14 @@ export function natsEnvironment(user: keyof Passwords, options: Pick<FleetOption
 }
 
 function environmentOf(service: LocalService, number: number, options: FleetOptions): Record<string, string> {
-  const { natsMonitorUrl, secretsFolder } = options
+  const { natsMonitorUrl, installation, secretsFolder } = options
   return {
     ...natsEnvironment(service, options),
     MILLRACE_INSTANCE: String(number),
     MILLRACE_HTTP_PORT: '0',
     NODE_COMPILE_CACHE: path.join(root, '.millrace', 'compile-cache'),
     ...(natsMonitorUrl === undefined ? {} : { MILLRACE_NATS_MONITOR_URL: natsMonitorUrl }),
+    ...(installation === undefined ? {} : { MILLRACE_INSTALLATION: installation }),
     ...(secretsFolder === undefined ? {} : { MILLRACE_SECRETS_DIR: secretsFolder }),
   }
 }
