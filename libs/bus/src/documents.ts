@@ -35,6 +35,8 @@ export const actorAssignment = z.object({
   version: count,
   /** The slot is being retired: unsubscribe, take what the session holds, end it, then say `stopped`. */
   retire: z.boolean().optional(),
+  /** Of one that retires: what its session holds is not wanted. End it at once, or where that fails let it expire. */
+  discard: z.boolean().optional(),
 })
 export type ActorAssignment = z.infer<typeof actorAssignment>
 
@@ -109,6 +111,8 @@ export const routesDocument = z.object({
       version: count,
       /** Deleted by the user: its source retires, what is stored is delivered, then it goes. */
       deleting: z.boolean().optional(),
+      /** Of one that is being deleted: nothing is taken or delivered any more, only its sessions end. */
+      discard: z.boolean().optional(),
       /** Lanes that were given up and are not drained yet: their sources retire, their sinks deliver what is stored. */
       retiring: z.array(z.string()).optional(),
       spec: z.unknown(),

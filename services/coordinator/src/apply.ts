@@ -98,7 +98,8 @@ export interface Deletion {
 }
 
 /**
- * Marks routes as deleting: their lanes retire, or with `discard` are given up at once. A connection that only such
+ * Marks routes as deleting: their lanes retire. With `discard` only their sessions end; and asked for a second time, or
+ * where a route can't be read, not even those are waited for. A connection that only such
  * routes use goes with the last of them. Refuses what does not exist, and a connection that another route uses.
  */
 export function deleted(before: RoutesDocument, { routes, connections, discard }: Deletion): Applied {
@@ -138,9 +139,10 @@ export function retired(before: RoutesDocument, name: string, lane: string): Rou
 }
 
 function marked(kept: KeptRoute, route: Route | undefined, discard: boolean): KeptRoute {
-  if (discard || route === undefined) return { ...kept, deleting: true, retiring: [] }
-  if (kept.deleting) return kept
-  return { ...kept, deleting: true, retiring: [...new Set([...lanesOfSpec(route), ...(kept.retiring ?? [])])] }
+  if (route === undefined || (discard && kept.discard)) return { ...kept, deleting: true, retiring: [] }
+  if (kept.deleting) return discard ? { ...kept, discard } : kept
+  const retiring = [...new Set([...lanesOfSpec(route), ...(kept.retiring ?? [])])]
+  return { ...kept, deleting: true, retiring, ...(discard && { discard }) }
 }
 
 /** Drops the connections that nobody wants and no route names any more. */

@@ -5,6 +5,8 @@
  *          --(the source says `stopped`)--> its sink delivers what is stored
  *          --(every record of the lane is behind the position, R12)--> done: no actors. Its position and last message
  *          stay, so that a slot that comes back goes on where it was, and `mr-base` never goes back
+ *   lane of a route whose records are thrown away: retiring --(the source says `stopped`; or its service has no instance
+ *          that could end the session, which expires)--> done
  *   route: deleting --(no lane retires any more)--> no actors --(nobody runs any)--> positions deleted --> streams
  *          deleted --> gone from `mr_routes`
  *
@@ -22,7 +24,7 @@ import {
 import { removed, retired } from './apply.ts'
 import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
-import { isGone, type Revised, type Situation, whatRuns } from './situation.ts'
+import { isGone, living, type Revised, serviceOf, type Situation, whatRuns } from './situation.ts'
 import type { Store } from './store.ts'
 import { actorId } from './wanted.ts'
 
@@ -48,8 +50,9 @@ export async function retire(ending: Ending): Promise<boolean> {
 }
 
 async function retireRoute(ending: Ending, route: KnownRoute): Promise<boolean> {
-  for (const lane of route.retiring.filter(lane => sourceHasStopped(route, lane, ending.now))) {
-    if (await finishLane(ending, route, lane)) return true
+  const nobody = route.discard && !living(ending.now).some(key => serviceOf(key) === route.source)
+  for (const lane of route.retiring.filter(lane => nobody || sourceHasStopped(route, lane, ending.now))) {
+    if (await (route.discard ? forgetLane(ending, route, lane) : finishLane(ending, route, lane))) return true
   }
   if (!route.deleting || route.retiring.length > 0 || !isVacated(route, ending.now)) return false
   await remove(ending, route)
@@ -68,7 +71,8 @@ function sourceHasStopped({ name, uid, source }: KnownRoute, lane: string, now: 
 }
 
 /** Asked after the source has stopped, so the lane's end is its last; and read in this order, end first. */
-async function finishLane({ bus, store, kept }: Ending, route: KnownRoute, lane: string): Promise<boolean> {
+async function finishLane(ending: Ending, route: KnownRoute, lane: string): Promise<boolean> {
+  const { bus, store } = ending
   const name = { service: route.source, route: route.name, lane }
   const end = await readEnd(bus, name)
   const position = await store.positions.bucket.read(positionKey({ ...name, service: route.sink }))
@@ -77,6 +81,10 @@ async function finishLane({ bus, store, kept }: Ending, route: KnownRoute, lane:
   // Never beyond the position, where a slot that comes back reads on; nor beyond the newest message.
   const upTo = Math.min(position.value.sequence, end?.sequence ?? 0)
   if (upTo > 0) await trimLane(bus, name, upTo)
+  return forgetLane(ending, route, lane)
+}
+
+async function forgetLane({ store, kept }: Ending, route: KnownRoute, lane: string): Promise<true> {
   await store.routes.write('current', retired(kept.document, route.name, lane), kept.revision)
   return true
 }

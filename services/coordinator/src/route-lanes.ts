@@ -28,7 +28,10 @@ export function knownRoutes(document: RoutesDocument): KnownRoute[] {
   })
 }
 
-function knownRoute({ uid, version, deleting = false, retiring = [] }: KeptRoute, spec: Route): KnownRoute {
+function knownRoute(
+  { uid, version, deleting = false, discard = false, retiring = [] }: KeptRoute,
+  spec: Route,
+): KnownRoute {
   const lanes = deleting ? [] : lanesOfSpec(spec)
   return {
     name: spec.name,
@@ -39,6 +42,7 @@ function knownRoute({ uid, version, deleting = false, retiring = [] }: KeptRoute
     lanes,
     retiring,
     deleting,
+    discard,
     spec,
   }
 }

@@ -13,6 +13,8 @@ export interface RouteLanes {
   lanes: readonly string[]
   /** Lanes that were given up and are not drained yet. Never one of `lanes`. */
   retiring: readonly string[]
+  /** What they hold is thrown away: only their sources have something to end. */
+  discard?: boolean
 }
 
 /** An actor that ought to run, somewhere in its service. It gets its epoch with its owner. */
@@ -28,23 +30,26 @@ export function actorId(role: ActorAssignment['role'], route: string, lane: stri
 
 /**
  * The actors of a route: a source and a sink for each lane. In a lane that retires, the source takes what its session
- * still holds and ends it, and the sink delivers what is stored.
+ * still holds and ends it, and the sink delivers what is stored; where that is thrown away, the source only ends it.
  */
 export function wantedActors(route: RouteLanes): WantedActor[] {
+  const { discard = false } = route
+  const retires = { retire: true, ...(discard && { discard }) }
   return [
-    ...route.lanes.flatMap(lane => bothSides(route, lane, false)),
-    ...route.retiring.flatMap(lane => bothSides(route, lane, true)),
+    ...route.lanes.flatMap(lane => [source(route, lane), sink(route, lane)]),
+    ...route.retiring.map(lane => source(route, lane, retires)),
+    ...(discard ? [] : route.retiring.map(lane => sink(route, lane))),
   ]
 }
 
-function bothSides(route: RouteLanes, lane: string, retire: boolean): WantedActor[] {
-  const { name, uid, version } = route
-  const same = { route: name, uid, lane, version }
-  return [
-    {
-      service: route.source,
-      actor: { ...same, role: 'source', id: actorId('source', name, lane), ...(retire && { retire }) },
-    },
-    { service: route.sink, actor: { ...same, role: 'sink', id: actorId('sink', name, lane) } },
-  ]
+function source(route: RouteLanes, lane: string, retires?: object): WantedActor {
+  return { service: route.source, actor: { ...actor(route, 'source', lane), ...retires } }
+}
+
+function sink(route: RouteLanes, lane: string): WantedActor {
+  return { service: route.sink, actor: actor(route, 'sink', lane) }
+}
+
+function actor({ name, uid, version }: RouteLanes, role: ActorAssignment['role'], lane: string): WantedActor['actor'] {
+  return { id: actorId(role, name, lane), role, route: name, uid, lane, version }
 }

@@ -56,7 +56,13 @@ test('deleting again changes nothing, unless it is to be discarded now', () => {
   const going = erase(apply(empty, { r: route(2) }), 'r')
   expect(going.routes['r']).toMatchObject({ deleting: true, retiring: ['0', '1'] })
   expect(erase(retired(going, 'r', '0'), 'r').routes['r']?.retiring).toEqual(['1'])
-  expect(erase(going, 'r', true).routes['r']?.retiring).toEqual([])
+  const discarded = erase(going, 'r', true)
+  expect(discarded.routes['r']).toMatchObject({ discard: true, retiring: ['0', '1'] })
+  expect(erase(apply(empty, { r: route(2) }), 'r', true)).toMatchObject({
+    routes: { r: { deleting: true, discard: true, retiring: ['0', '1'] } },
+  })
+  // Whoever asks twice waits for no session.
+  expect(erase(discarded, 'r', true).routes['r']?.retiring).toEqual([])
 })
 
 describe('the broker that a route reads', () => {

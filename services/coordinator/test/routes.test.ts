@@ -144,16 +144,39 @@ test('a deleted route delivers what is stored before it goes, whoever leads, and
   rig.check()
 })
 
-test('--discard says how many records it throws away, and throws them away', async () => {
-  const { rig, uid, epochOf } = await running(1)
+test('--discard says how many records it throws away, and lets the sessions of the sources end', async () => {
+  const { rig, source, sink, uid, epochOf } = await running(1)
   await using _ = rig
   const writer = await openSource(rig, { uid, epoch: epochOf('source.r.0'), lane: '0' })
   await append(writer, 7)
   const answer = await rig.ask({ op: 'delete', routes: ['r'], discard: true })
   expect(answer).toMatchObject({ ok: true, deleted: [{ kind: 'Route', name: 'r', pending: 7 }] })
+  const told = () => source.running.get('source.r.0')
+  await eventually(() => told()?.discard === true && sink.running.size === 0, { what: 'only the source has work' })
+  expect(told()?.retire).toBe(true)
+  expect((await rig.routes())?.routes['r']).toBeDefined()
+  source.retired = true
+  source.say()
   await eventually(async () => (await rig.routes())?.routes['r'] === undefined, { what: 'the route is gone' })
   expect(await streamInfo(rig.bus('cli'), dataStream('r'))).toBeUndefined()
   rig.check()
+})
+
+test('--discard waits for no session where nobody could end it, or when it is asked for twice', async () => {
+  const { rig, source, sink } = await running(1)
+  await using _ = rig
+  await rig.apply({ s: route(1) })
+  await rig.placed('mqtt-ingress', 2)
+  const discard = (name: string) => rig.ask({ op: 'delete', routes: [name], discard: true })
+  const gone = async (name: string) => (await rig.routes())?.routes[name] === undefined
+  await discard('s')
+  await eventually(() => sink.running.size === 1, { what: 'the sink of s is gone' })
+  expect(await gone('s')).toBe(false)
+  await discard('s')
+  await eventually(() => gone('s'), { what: 's, of which the source says nothing, is gone' })
+  await discard('r')
+  source.say('stopped')
+  await eventually(() => gone('r'), { what: 'r, whose source has stopped, is gone' })
 })
 
 test('a retired slot is drained, and goes on where it was when it comes back', async () => {

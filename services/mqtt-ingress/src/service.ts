@@ -7,6 +7,8 @@
 import type { PlacedService } from '@millrace/host'
 import { openWriter } from '@millrace/lane'
 import { largestRecord } from '@millrace/routes'
+import { discardSession } from './connection.ts'
+import { clientIdOf } from './slot.ts'
 import { Source } from './source.ts'
 
 /** How much of a lane may be unstored (R8). The records are also what the broker is told as Receive Maximum. */
@@ -17,7 +19,11 @@ export const service: PlacedService = {
   settings: {},
   async start(actor, context) {
     const { route, lane, uid, epoch } = actor
-    const { bus, counts, fresh, allowed } = context
+    const { bus, counts, fresh, allowed, installation } = context
+    if (actor.discard) {
+      const clientId = clientIdOf({ installation, route, lane })
+      return discardSession(context, { clientId, receiveMaximum: share.records, signal: context.signal })
+    }
     const ended = new AbortController()
     const signal = AbortSignal.any([context.signal, ended.signal])
     const slot = { lane, signal, retire: actor.retire ?? false, receiveMaximum: share.records }

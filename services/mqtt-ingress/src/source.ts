@@ -13,18 +13,10 @@
 import { aborted, backoff, delay } from '@millrace/actor'
 import type { ActorContext } from '@millrace/host'
 import type { SourceEvents, Writer } from '@millrace/lane'
-import {
-  type Attempt,
-  connect,
-  type Ending,
-  type Publish,
-  type Session,
-  SessionClosedError,
-  toRecord,
-} from '@millrace/mqtt'
+import { type Ending, type Publish, type Session, SessionClosedError, toRecord } from '@millrace/mqtt'
 import { emptyView, HeaderWriter } from '@millrace/record'
-import { mqttEndpoint, resolveCredentials, SecretError } from '@millrace/routes'
 import { Condition } from './condition.ts'
+import { connectSlot } from './connection.ts'
 import { clientIdOf, endedPosition, filtersOf, openingPosition, type Position } from './slot.ts'
 
 /** Which slot it is, and how it is read. */
@@ -123,7 +115,8 @@ export class Source implements SourceEvents {
 
   /** One connection, from its beginning to its end. */
   async #readOnce(writer: Writer): Promise<Ending> {
-    const attempt = await this.#connect()
+    const { receiveMaximum, signal } = this.#slot
+    const attempt = await connectSlot(this.#context, { clientId: this.#clientId, receiveMaximum, signal })
     if (attempt.is !== 'connected') return attempt
     const { session } = attempt
     this.#check(session)
@@ -135,36 +128,6 @@ export class Source implements SourceEvents {
     await writer.flush()
     await session.disconnect('keep')
     return { is: 'ended' }
-  }
-
-  async #connect(): Promise<Attempt> {
-    const { source, route, settings, secret } = this.#context
-    if (source.mqtt === undefined) throw new TypeError(`Connection ${source.name} is not an MQTT connection.`)
-    const { host, port, tls } = mqttEndpoint(source.mqtt)
-    try {
-      const { ca, cert, key, username, password } = await resolveCredentials(source, {
-        secrets: secret,
-        folder: settings.secretsDir,
-      })
-      const { receiveMaximum, signal } = this.#slot
-      return await connect(
-        {
-          host,
-          port,
-          tls: tls === null ? undefined : { ca, cert, key, servername: tls.servername, verify: tls.verify },
-          clientId: this.#clientId,
-          username,
-          password,
-          sessionExpiry: route.source.sessionExpiry / 1000,
-          receiveMaximum,
-          keepAlive: source.mqtt.keepAlive / 1000,
-        },
-        signal,
-      )
-    } catch (error) {
-      if (!(error instanceof SecretError)) throw error
-      return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
-    }
   }
 
   /** Tells what the broker kept of the session, and for how long it will. */

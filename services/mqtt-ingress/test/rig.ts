@@ -24,6 +24,9 @@ import { service } from '../src/service.ts'
 /** A message to publish: topic, payload, options of MQTT.js. */
 export type Message = [topic: string, payload: string | Buffer, options?: IClientPublishOptions]
 
+/** How a slot is run, and what its route's source says. */
+type RunOptions = Partial<Route['source']> & { retire?: boolean; discard?: boolean }
+
 /** What a run of an actor told, and how to end it. */
 export class Run {
   readonly counts: Counts = newCounts()
@@ -152,14 +155,23 @@ export class Rig implements AsyncDisposable {
   }
 
   /** The slot's actor with a new epoch. */
-  actor(retire = false): ActorAssignment {
+  actor(ends: Pick<ActorAssignment, 'retire' | 'discard'> = {}): ActorAssignment {
     const { route, lane } = laneName
-    return { id: `source.${route}.${lane}`, role: 'source', route, lane, uid, epoch: ++this.#epoch, version: 1, retire }
+    return {
+      id: `source.${route}.${lane}`,
+      role: 'source',
+      route,
+      lane,
+      uid,
+      epoch: ++this.#epoch,
+      version: 1,
+      ...ends,
+    }
   }
 
   /** Starts the slot's actor. */
-  run({ retire = false, ...source }: Partial<Route['source']> & { retire?: boolean } = {}): Run {
-    const run = new Run(this, this.actor(retire), source)
+  run({ retire = false, discard = false, ...source }: RunOptions = {}): Run {
+    const run = new Run(this, this.actor({ retire, discard }), source)
     this.#runs.push(run)
     return run
   }

@@ -1,18 +1,12 @@
 import { eventually, noLeaks, startProxy } from '@millrace/testkit'
-import { setTimeout } from 'node:timers/promises'
 import { streamInfo, deadLetterStream } from '@millrace/bus'
 import { connectAsync } from 'mqtt'
 import { describe, expect, test } from 'vitest'
+import { firsts, numbered, numbers } from './numbered.ts'
 import { type Message, Rig } from './rig.ts'
 import { connack, startScriptedBroker, suback, takenOver } from './scripted-broker.ts'
 
 noLeaks()
-
-const numbered = (from: number, to: number, topic = 't/1'): Message[] =>
-  Array.from({ length: to - from + 1 }, (_, n) => [topic, `${from + n}`])
-const numbers = (from: number, to: number) => numbered(from, to).map(([, payload]) => String(payload))
-/** In the order of first arrival, each once. */
-const firsts = (values: string[]) => [...new Set(values)]
 
 test('what is published is stored in order, acknowledged, and says which session it came by', async () => {
   await using rig = await Rig.start()
@@ -147,7 +141,9 @@ describe('the session', () => {
     await first.drain()
     const thief = await connectAsync(rig.broker.url, { protocolVersion: 5, clientId: 'test-r-0', clean: true })
     await thief.endAsync()
-    await rig.run().is('running session_lost')
+    const next = rig.run()
+    await next.is('running session_lost')
+    expect(await rig.values()).toEqual([])
   })
 
   test('of a lane that is new is not missing; one that is there all the same is told, and what it holds is taken', async () => {
@@ -203,48 +199,6 @@ describe('the session', () => {
     await eventually(async () => (await rig.values()).includes('last'), { what: 'the last one' })
     expect(firsts(await rig.values())).toEqual([...numbers(1, sent), 'last'])
     expect(await rig.position()).toMatchObject({ filters: ['$share/test-r/t/1'] })
-  })
-})
-
-describe('a slot that retires', () => {
-  test('takes what its session holds, ends it, and may come back without an alarm', async () => {
-    await using rig = await Rig.start()
-    const first = rig.run()
-    await first.is('running')
-    await rig.publish(['t/1', '1'])
-    await rig.stored(1)
-    await first.drain()
-    await rig.publish(...numbered(2, 300))
-    const retired = rig.run({ retire: true })
-    await retired.ended
-    expect(await rig.values()).toEqual(numbers(1, 300))
-    expect(await rig.position()).toEqual({ clientId: 'test-r-0', filters: [], subscribed: false })
-    await rig.publish(['t/1', 'for nobody'])
-    const back = rig.run()
-    await back.is('running')
-    await rig.publish(['t/1', 'back'])
-    await rig.stored(301)
-    expect((await rig.values()).at(-1)).toBe('back')
-    expect(back.told).not.toContain('running session_lost')
-  })
-
-  test('while its lane is full does not take the silence of a broker that waits for acknowledgements for the end', async () => {
-    await using rig = await Rig.start()
-    const first = rig.run()
-    await first.is('running')
-    await rig.publish(['t/1', '1'])
-    await rig.stored(1)
-    await first.drain()
-    await rig.publish(...numbered(2, 30_000))
-    const { config, state } = await rig.coordinator.jsm.streams.info('MR_D_r')
-    await rig.coordinator.jsm.streams.update('MR_D_r', { ...config, max_bytes: state.bytes + 900 })
-    const retired = rig.run({ retire: true })
-    await retired.is('holding stream_full')
-    // Longer than two keepalives of 1 s, after which silence would be the end.
-    await setTimeout(3_000)
-    await rig.coordinator.jsm.streams.update('MR_D_r', config)
-    await retired.ended
-    expect(firsts(await rig.values())).toEqual(numbers(1, 30_000))
   })
 })
 

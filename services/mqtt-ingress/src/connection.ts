@@ -1,0 +1,55 @@
+/** The connection of a slot's session to its broker, and how a session ends that nobody wants any more. */
+import type { ActorContext } from '@millrace/host'
+import { type Attempt, connect } from '@millrace/mqtt'
+import { mqttEndpoint, resolveCredentials, SecretError } from '@millrace/routes'
+
+/** Whose session it is. */
+export interface SlotSession {
+  clientId: string
+  receiveMaximum: number
+  /** Ends the attempt, and the connection. */
+  signal: AbortSignal
+}
+
+/** Tries to connect, once. A secret that can't be read is told like a broker that can't be reached. */
+export async function connectSlot(context: ActorContext, session: SlotSession): Promise<Attempt> {
+  const { source, route, settings, secret } = context
+  if (source.mqtt === undefined) throw new TypeError(`Connection ${source.name} is not an MQTT connection.`)
+  const { host, port, tls } = mqttEndpoint(source.mqtt)
+  try {
+    const { ca, cert, key, username, password } = await resolveCredentials(source, {
+      secrets: secret,
+      folder: settings.secretsDir,
+    })
+    const { clientId, receiveMaximum, signal } = session
+    return await connect(
+      {
+        host,
+        port,
+        tls: tls === null ? undefined : { ca, cert, key, servername: tls.servername, verify: tls.verify },
+        clientId,
+        username,
+        password,
+        sessionExpiry: route.source.sessionExpiry / 1000,
+        receiveMaximum,
+        keepAlive: source.mqtt.keepAlive / 1000,
+      },
+      signal,
+    )
+  } catch (error) {
+    if (!(error instanceof SecretError)) throw error
+    return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
+  }
+}
+
+/**
+ * Ends a session with all that it holds. Tried once: whoever throws it away does not wait for the broker. What then
+ * stays is logged.
+ */
+export async function discardSession(context: ActorContext, session: SlotSession): Promise<void> {
+  const attempt = await connectSlot(context, session)
+  if (attempt.is === 'connected') return attempt.session.disconnect('end')
+  if (attempt.is === 'ended') return
+  const left = `The session ${session.clientId} stays at the broker until it expires, and gathers messages.`
+  context.log.warn({ ...attempt.problem }, left)
+}
