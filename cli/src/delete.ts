@@ -44,7 +44,10 @@ export async function remove(
         const letters = deadLetters === 0 ? '' : `, and ${deadLetters} dead letters`
         terminal.err(`route ${name}: ${pending} records that are stored and not delivered would be lost${letters}`)
       }
-      throw new CommandError('invalid', 'nothing was deleted; add --yes to throw them away')
+      throw new CommandError(
+        'invalid',
+        'nothing was deleted; add --yes to throw them away, and what the broker holds for their sources',
+      )
     }
     const gone = await ask(bus, {})
     if (output === 'json') return terminal.out(JSON.stringify({ deleted: gone, discarded: discard ?? false }, null, 2))

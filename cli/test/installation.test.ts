@@ -152,7 +152,7 @@ describe('apply, get, delete', () => {
     expect(await cli(['delete', 'route', 'telemetry', '--discard'])).toEqual({
       code: 2,
       out: '',
-      err: 'route telemetry: 1234 records that are stored and not delivered would be lost\nmillrace: nothing was deleted; add --yes to throw them away\n',
+      err: 'route telemetry: 1234 records that are stored and not delivered would be lost\nmillrace: nothing was deleted; add --yes to throw them away, and what the broker holds for their sources\n',
     })
     expect(leader.asked).toEqual([{ op: 'delete', routes: ['telemetry'], discard: true, dryRun: true }])
     leader.answers.push({ ok: true, deleted: [{ kind: 'Route', name: 'telemetry', pending: 1234, deadLetters: 0 }] })
