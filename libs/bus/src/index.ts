@@ -33,7 +33,7 @@ export {
   UnknownOutcomeError,
 } from './errors.ts'
 export { Bucket, type Change, type Entry, type Watcher } from './kv.ts'
-export { type LaneEnd, type LaneHeader, readEnd } from './message.ts'
+export { type LaneEnd, type LaneHeader, readEnd, checkPlace } from './message.ts'
 export {
   type BucketName,
   bucketNames,

@@ -79,6 +79,23 @@ export async function readEnd(bus: Bus, lane: LaneName): Promise<LaneEnd | undef
   return message === null ? undefined : { ...decodeHeader(message.header, message.seq), sequence: message.seq }
 }
 
+/**
+ * Throws AlarmError where the lane's message at a position is gone, or does not end after as many records as the
+ * position's totals say (R5, R12): it is then not the lane that the position speaks of. Trimming leaves that message.
+ */
+export async function checkPlace(bus: Bus, lane: LaneName, sequence: number, records: number): Promise<void> {
+  const [stream, subject] = [dataStream(lane.route), laneSubject(lane)]
+  const message = await alarmed(lane, bus.call(bus.jsm.streams.getMessage(stream, { seq: sequence })))
+  const where = `The position of ${subject} is at message ${sequence}`
+  if (message === null || message.subject !== subject) {
+    throw new AlarmError('lane_gap', `${where}, and that message is gone.`)
+  }
+  const { base, count } = decodeHeader(message.header, sequence)
+  if (base + count !== records) {
+    throw new AlarmError('totals_differ', `${where} after ${records} records; the lane says ${base + count}.`)
+  }
+}
+
 /** Throws AlarmError where the route's stream is gone, or is that of an earlier route of the same name. */
 export async function checkStream(bus: Bus, lane: LaneName, uid: string): Promise<void> {
   const stream = dataStream(lane.route)

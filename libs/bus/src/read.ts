@@ -10,7 +10,7 @@ import { DeliverPolicy } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/nats-core'
 import type { Bus } from './connect.ts'
 import { AlarmError } from './errors.ts'
-import { checkStream, decodeHeader, type LaneHeader, readEnd } from './message.ts'
+import { checkPlace, checkStream, decodeHeader, type LaneHeader, readEnd } from './message.ts'
 import { dataStream, type LaneName, laneSubject } from './names.ts'
 import { OrderedReader } from './ordered.ts'
 
@@ -130,24 +130,8 @@ export class LaneReader {
       const found = end === undefined ? 'nothing' : `message ${end.sequence}`
       throw new AlarmError('position_beyond', `${this.#where()}, but the lane ends with ${found}.`)
     }
-    if (this.#sequence === this.#options.after) await this.#checkPosition()
-  }
-
-  /** The message at the position is never trimmed: it says how many records were before it. */
-  async #checkPosition(): Promise<void> {
-    const { bus, lane, after } = this.#options
-    const query = { seq: after }
-    const message = await bus.call(bus.jsm.streams.getMessage(dataStream(lane.route), query))
-    if (message === null || message.subject !== laneSubject(lane)) {
-      throw new AlarmError('lane_gap', `${this.#where()}, and that message is gone.`)
-    }
-    const { base, count } = decodeHeader(message.header, after)
-    if (base + count !== this.#base) {
-      throw new AlarmError(
-        'totals_differ',
-        `${this.#where()} after ${this.#base} records; the lane says ${base + count}.`,
-      )
-    }
+    if (this.#sequence === this.#options.after)
+      await checkPlace(this.#options.bus, this.#options.lane, this.#options.after, this.#base)
   }
 
   #deliver(message: Msg, sequence: number, pending: number): void {

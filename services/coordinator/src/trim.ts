@@ -1,9 +1,10 @@
 /**
  * Removes from the lanes what their sinks have delivered. Never a lane's newest message: it holds the source's position
  * and the count of all records. So nothing is trimmed beyond the lane's last message, and nothing at all for a position
- * of another uid.
+ * of another uid, or one that does not fit the lane's message there: after a restore of an older stream, what stands
+ * before it was never delivered.
  */
-import { type Bus, positionKey, readEnd, streamInfo, trimLane } from '@millrace/bus'
+import { type Bus, checkPlace, positionKey, readEnd, recordsBehind, streamInfo, trimLane } from '@millrace/bus'
 import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import type { Store } from './store.ts'
@@ -46,6 +47,7 @@ export class Trimmer {
       const laneName = { service: source, route: name, lane }
       const end = await readEnd(this.#bus, laneName)
       if (end === undefined || position.sequence > end.sequence) continue
+      await checkPlace(this.#bus, laneName, position.sequence, recordsBehind(position.totals))
       this.removed += await trimLane(this.#bus, laneName, position.sequence)
       this.#trimmed.set(`${uid}/${lane}`, position.sequence)
     }

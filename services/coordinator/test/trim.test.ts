@@ -57,3 +57,15 @@ test('where nobody has committed anything since, nothing is listed', async () =>
   await trimmer.trim(routes, problems)
   expect(list).not.toHaveBeenCalled()
 })
+
+test('a lane that was restored from an older copy, and grew beyond the position, keeps what was never delivered', async () => {
+  const { alone, routes, left, trimmer, problems } = await delivered()
+  await using _ = alone
+  const lane = { uid: routes[0]!.uid, epoch: 2, lane: '0', route: 'r' }
+  const end = await readEnd(alone.bus, { service: 'mqtt-ingress', route: 'r', lane: '0' })
+  // As a position looks that was committed before the restore: the sequence is there again, after fewer records.
+  await commit(await openSink(alone.rig, lane), end?.sequence ?? 0, 1_000)
+  await trimmer.trim(routes, problems)
+  expect([await left('r'), await left('s')]).toEqual([3, 1])
+  expect(problems.all).toMatchObject([{ route: 'r', code: 'totals_differ' }])
+})
