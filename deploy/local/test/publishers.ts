@@ -56,8 +56,8 @@ async function publishAll(client: MqttClient, name: string, options: Publishing)
   const begun = performance.now()
   const open = new Set<Promise<void>>()
   for (let number = 0; wanted(number); number += 1) {
-    const due = begun + (number * publishers * 1000) / rate
-    if (due > performance.now()) await sleep(due - performance.now())
+    const early = begun + (number * publishers * 1000) / rate - performance.now()
+    if (early > 0) await sleep(early)
     const acknowledged = client
       .publishAsync(`${root}/${name}/n`, payloadOf(name, number, bytes(number)), { qos })
       .then(() => ledger.acknowledged(name, number))
