@@ -61,10 +61,17 @@ export class Placement {
     this.#settleAll()
   }
 
-  /** Aborts everything (R11). Nothing runs again until `obey` is called. */
+  /**
+   * Aborts everything (R11). Nothing runs again until `obey` is called. What has failed for good does not run any more,
+   * and is kept: an alarm stands until it is answered.
+   */
   abandon(): void {
-    this.#wanted.clear()
-    for (const placed of this.#placed.values()) abort(placed)
+    for (const id of new Set([...this.#wanted.keys(), ...this.#placed.keys()])) {
+      const placed = this.#placed.get(id)
+      if (placed?.over && placed.actor.state === 'failed') continue
+      this.#wanted.delete(id)
+      if (placed !== undefined) abort(placed)
+    }
     this.#settleAll()
   }
 

@@ -94,3 +94,23 @@ test('what an actor has counted lives on over its restarts, and not over its goi
   await placement.close()
   expect(outs).toEqual([1, 2, 1])
 })
+
+test('an actor that failed for good is not forgotten with the lease: it neither runs again nor looks well', async () => {
+  let runs = 0
+  const placement = new Placement({
+    run: () => {
+      runs++
+      return Promise.reject(new Error('position_beyond'))
+    },
+    decide: (_assignment, error) => ({ restart: false, reason: { code: 'alarm', message: String(error) } }),
+    changed() {},
+  })
+  const failed = () => placement.reports().some(({ state, problem }) => state === 'failed' && problem?.code === 'alarm')
+  placement.obey([sink('a', 1)])
+  await eventually(failed, { what: 'the alarm' })
+  placement.abandon()
+  placement.obey([sink('a', 1)])
+  expect({ failed: failed(), runs }).toEqual({ failed: true, runs: 1 })
+  placement.obey([sink('a', 2)])
+  await eventually(() => runs === 2, { what: 'the run under the next epoch' })
+})

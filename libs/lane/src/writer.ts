@@ -88,8 +88,11 @@ export class Writer implements LaneWriter {
   #ordinal = 0
   #storedOrdinal = 0
   #unstoredBytes = 0
+  /** Batches and marks that were closed, and of these those that are stored. */
+  #closedCount = 0
+  #storedCount = 0
   #hadRoom = true
-  #flushes: { ordinal: number; resolve: () => void }[] = []
+  #flushes: { upTo: number; resolve: () => void }[] = []
   #wake: () => void = () => {}
 
   constructor(options: WriterOptions, appender: LaneAppender) {
@@ -144,11 +147,11 @@ export class Writer implements LaneWriter {
   }
 
   async flush(): Promise<void> {
-    const ordinal = this.#ordinal
-    if (this.#storedOrdinal >= ordinal && !this.#storing && this.#closed.length === 0) return
     this.#close()
+    const upTo = this.#closedCount
+    if (this.#storedCount >= upTo) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#flushes.push({ ordinal, resolve })
+    this.#flushes.push({ upTo, resolve })
     await Promise.race([promise, this.ended])
   }
 
@@ -156,6 +159,7 @@ export class Writer implements LaneWriter {
     this.#close()
     const [position, lastOrdinal] = [this.#options.events.position(), this.#ordinal]
     const nothing = { payload: Buffer.alloc(0), count: 0, bytes: 0, letters: [] }
+    this.#closedCount++
     this.#closed.push({ ...nothing, position, lastOrdinal, firstTime: Date.now() })
     this.#wake()
   }
@@ -194,6 +198,7 @@ export class Writer implements LaneWriter {
     if (this.#batchBytes === 0) return
     const count = this.#builder.count
     this.#linger.closed(count, performance.now())
+    this.#closedCount++
     this.#closed.push({
       payload: count === 0 ? undefined : this.#builder.finish(),
       count,
@@ -234,9 +239,10 @@ export class Writer implements LaneWriter {
     counts.in += count
     counts.refused += letters.length
     this.#storedOrdinal = lastOrdinal
+    this.#storedCount++
     this.#unstoredBytes -= bytes
     counts.pending = this.#ordinal - lastOrdinal
-    this.#flushes = this.#flushes.filter(({ ordinal, resolve }) => ordinal > lastOrdinal || resolve())
+    this.#flushes = this.#flushes.filter(({ upTo, resolve }) => upTo > this.#storedCount || resolve())
     events.stored(lastOrdinal)
     if (!this.#hadRoom && this.room) events.roomAgain()
   }

@@ -232,3 +232,14 @@ test('A record without key, value or headers is a record', async () => {
   await writer.flush()
   expect(await readAll(lane, 1)).toHaveLength(1)
 })
+
+test('flush in the turn in which the last batch was stored returns', async () => {
+  const { lane } = await installation.route('flush-at-once')
+  const { promise: flushed, resolve, reject } = Promise.withResolvers<void>()
+  const flush = () => void writer.flush().then(resolve, reject)
+  const events = { stored: () => queueMicrotask(flush), roomAgain: () => undefined, position: () => '1' }
+  const { writer, add } = await open(lane, { events })
+  add(view('a'))
+  await flushed
+  await Promise.all([writer.flush(), writer.flush()])
+})
