@@ -118,14 +118,14 @@ describe('a message in a lane that is not ours', () => {
     expect(await values('later', 1)).toEqual(['0'])
   })
 
-  test('such a route can be deleted, and made anew: what had waited at the broker comes then', async () => {
+  test('such a route can be discarded, with what waits at the broker, and made anew', async () => {
     expect(await millrace(whole.fleet, 'delete', 'route', 'bare', '--discard', '--yes')).toMatchObject({ code: 0 })
     const gone = async () => (await millrace(whole.fleet, 'get', 'route', 'bare')).code !== 0
     await eventually(gone, { what: 'bare is gone', timeout: 20_000 })
     await whole.apply(route('bare', { buffer: '16MiB', deadLetters: '4MiB' }))
     await whole.untilRunning('bare')
     await publish('bare', '2')
-    expect(await values('bare', 3)).toEqual(['0', '1', '2'])
+    expect(await values('bare', 2)).toEqual(['0', '2'])
   })
 })
 
