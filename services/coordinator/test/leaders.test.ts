@@ -34,7 +34,7 @@ test('a leader that stops in order hands over at once, and nothing moves', async
   await rig.placed('mqtt-ingress', 3)
   const starts = rig.starts
   expect(await first.end('SIGTERM')).toBe(0)
-  await rig.leader('c1', 2_000)
+  await rig.leader('c1', 5_000)
   await rig.apply({ s: route(1) })
   await rig.placed('kafka-egress', 4)
   await rig.placed('mqtt-ingress', 4)
