@@ -80,6 +80,8 @@ export const positionDocument = z.object({
   uid: z.string(),
   /** The stream sequence of the last message that was delivered whole; 0 before the first. */
   sequence: count,
+  /** That message's `mr-writer`: tells it from another one that was stored with its sequence after a restore. */
+  writer: z.string().optional(),
   epoch: count,
   totals: z.object({ out: count, dead: count, filtered: count, parked: count }),
 })

@@ -23,6 +23,8 @@ export type AlarmCode =
   | 'position_replaced'
   /** The position is beyond the lane's end: the stream is older than the position. */
   | 'position_beyond'
+  /** Another message stands where the position's was: the stream is an older copy that has grown again. */
+  | 'lane_replaced'
   /** Records between the position and what the lane holds are gone. */
   | 'lane_gap'
   /** The totals of the position do not add up to what the lane says came before (R12). */

@@ -51,7 +51,7 @@ export {
   positionKey,
 } from './names.ts'
 export { type Owner, persist } from './persist.ts'
-export { claimPosition, Position, type PositionOptions, recordsBehind, type Totals } from './positions.ts'
+export { claimPosition, type Place, Position, type PositionOptions, recordsBehind, type Totals } from './positions.ts'
 export { type LaneBatch, LaneReader, type LaneReaderOptions } from './read.ts'
 export {
   deleteRouteStreams,

@@ -3,6 +3,7 @@ import { headers, type MsgHdrs } from '@nats-io/nats-core'
 import type { Bus } from './connect.ts'
 import { AlarmError } from './errors.ts'
 import { dataStream, type LaneName, laneSubject } from './names.ts'
+import type { Place } from './positions.ts'
 import { isStreamMissing } from './refusals.ts'
 
 /** What a message of a lane says of itself. */
@@ -80,17 +81,26 @@ export async function readEnd(bus: Bus, lane: LaneName): Promise<LaneEnd | undef
 }
 
 /**
- * Throws AlarmError where the lane's message at a position is gone, or does not end after as many records as the
- * position's totals say (R5, R12): it is then not the lane that the position speaks of. Trimming leaves that message.
+ * Throws AlarmError where the lane's message at a position is gone, was written by another opening of the lane, or does
+ * not end after as many records as the position's totals say (R5, R12): it is then not the lane that the position
+ * speaks of. Trimming leaves that message.
  */
-export async function checkPlace(bus: Bus, lane: LaneName, sequence: number, records: number): Promise<void> {
+export async function checkPlace(
+  bus: Bus,
+  lane: LaneName,
+  { sequence, writer }: Place,
+  records: number,
+): Promise<void> {
   const [stream, subject] = [dataStream(lane.route), laneSubject(lane)]
   const message = await alarmed(lane, bus.call(bus.jsm.streams.getMessage(stream, { seq: sequence })))
   const where = `The position of ${subject} is at message ${sequence}`
   if (message === null || message.subject !== subject) {
     throw new AlarmError('lane_gap', `${where}, and that message is gone.`)
   }
-  const { base, count } = decodeHeader(message.header, sequence)
+  const { base, count, writer: found } = decodeHeader(message.header, sequence)
+  if (writer !== undefined && writer !== found) {
+    throw new AlarmError('lane_replaced', `${where}, where another one stands now: was an older copy put back?`)
+  }
   if (base + count !== records) {
     throw new AlarmError('totals_differ', `${where} after ${records} records; the lane says ${base + count}.`)
   }

@@ -14,6 +14,14 @@ export type Totals = PositionDocument['totals']
 /** How many records of the lane a position has behind it: what `mr-base` of the next message must be. */
 export const recordsBehind = ({ out, dead, filtered, parked }: Totals): number => out + dead + filtered + parked
 
+/** A message of a lane, as a position names it. */
+export interface Place {
+  /** Its stream sequence; 0 before the first. */
+  sequence: number
+  /** Its `mr-writer`. Absent before the first, and in positions that earlier versions wrote: then it is not compared. */
+  writer?: string | undefined
+}
+
 /** Whose position it is. */
 export interface PositionOptions extends Owner {
   /** Names the sink's service, not the source's. */
@@ -60,9 +68,9 @@ export class Position {
     this.#revision = revision
   }
 
-  /** The sequence of the last message that was delivered whole; 0 before the first. */
-  get sequence(): number {
-    return this.#document.sequence
+  /** The last message that was delivered whole. */
+  get place(): Place {
+    return this.#document
   }
 
   get totals(): Totals {
@@ -73,9 +81,9 @@ export class Position {
    * Moves on, and resolves when that is stored. One commit at a time. FencedError where a newer owner (or a later
    * claim with this epoch) has taken the position, AlarmError, PermissionError, StoppedError.
    */
-  async commit(sequence: number, totals: Totals): Promise<void> {
+  async commit({ sequence, writer }: Place, totals: Totals): Promise<void> {
     const { uid, epoch } = this.#options
-    const next = { uid, sequence, epoch, totals: { ...totals } }
+    const next = { uid, sequence, ...(writer === undefined ? {} : { writer }), epoch, totals: { ...totals } }
     await persist(this.#options, 'mr_positions', async () => {
       try {
         this.#revision = await this.#bucket.update(positionKey(this.#options.lane), next, this.#revision)

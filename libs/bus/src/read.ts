@@ -1,10 +1,10 @@
 /**
  * The reader's side of a lane (R5): its batches in order, whole, prefetched and bounded.
  *
- * Before the first batch, and again after every reconnect, the lane must still be the one that the position speaks
- * of: the stream has the route's uid, the lane's last message is not before the position, and the message at the
- * position ends where the position's totals say (R12). Then each message must begin where the last one ended. What
- * does not fit is an AlarmError, and the end of reading.
+ * Before the first batch, and again after every reconnect, the lane must still be the one that the position (or, later,
+ * the last message read) speaks of: the stream has the route's uid, the lane's last message is not before it, and the
+ * message there has the same writer and ends where the totals say (R12). Then each message must begin where the last
+ * one ended. What does not fit is an AlarmError, and the end of reading.
  */
 import { DeliverPolicy } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/nats-core'
@@ -13,6 +13,7 @@ import { AlarmError } from './errors.ts'
 import { checkPlace, checkStream, decodeHeader, type LaneHeader, readEnd } from './message.ts'
 import { dataStream, type LaneName, laneSubject } from './names.ts'
 import { OrderedReader } from './ordered.ts'
+import type { Place } from './positions.ts'
 
 /** What to read, and from where. */
 export interface LaneReaderOptions {
@@ -20,8 +21,8 @@ export interface LaneReaderOptions {
   lane: LaneName
   /** The route's uid, which the stream must have. */
   uid: string
-  /** Read on after this sequence; 0: from the lane's beginning. */
-  after: number
+  /** Read on after this message; sequence 0: from the lane's beginning. */
+  after: Place
   /** How many records the lane holds up to there: the sum of the position's totals. */
   base: number
   /** Bytes to ask for at a time; at most twice as much is held. 4 MiB unless said. */
@@ -47,7 +48,7 @@ export class LaneReader {
   #beyond = 0
   /** Records before the next batch to take. */
   #taken: number
-  #sequence: number
+  #place: Place
   #base: number
   #group: Group | undefined
   #wake: (() => void) | undefined
@@ -55,7 +56,7 @@ export class LaneReader {
 
   constructor(options: LaneReaderOptions) {
     this.#options = options
-    this.#sequence = options.after
+    this.#place = options.after
     this.#base = this.#taken = options.base
     this.#ordered = new OrderedReader({
       bus: options.bus,
@@ -63,7 +64,7 @@ export class LaneReader {
       filter: laneSubject(options.lane),
       pullBytes: options.prefetchBytes ?? 4 * 2 ** 20,
       signal: options.signal,
-      start: () => ({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#sequence + 1 }),
+      start: () => ({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#place.sequence + 1 }),
       check: () => this.#check(),
       made: pending => {
         this.#beyond = pending
@@ -124,14 +125,13 @@ export class LaneReader {
   async #check(): Promise<void> {
     const { bus, lane, uid } = this.#options
     await checkStream(bus, lane, uid)
-    if (this.#sequence === 0) return
+    if (this.#place.sequence === 0) return
     const end = await readEnd(bus, lane)
-    if (end === undefined || end.sequence < this.#sequence) {
+    if (end === undefined || end.sequence < this.#place.sequence) {
       const found = end === undefined ? 'nothing' : `message ${end.sequence}`
       throw new AlarmError('position_beyond', `${this.#where()}, but the lane ends with ${found}.`)
     }
-    if (this.#sequence === this.#options.after)
-      await checkPlace(this.#options.bus, this.#options.lane, this.#options.after, this.#base)
+    await checkPlace(bus, lane, this.#place, this.#base)
   }
 
   #deliver(message: Msg, sequence: number, pending: number): void {
@@ -142,7 +142,7 @@ export class LaneReader {
         `Message ${sequence} of ${message.subject} begins after ${header.base} records; ${this.#base} were read.`,
       )
     }
-    this.#sequence = sequence
+    this.#place = { sequence, writer: header.writer }
     if (header.count > 0) this.#batches++
     this.#beyond = pending
     const payload = this.#whole(header, Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length))
@@ -172,7 +172,7 @@ export class LaneReader {
   }
 
   #where(): string {
-    return `The position of ${laneSubject(this.#options.lane)} is message ${this.#sequence}`
+    return `The position of ${laneSubject(this.#options.lane)} is message ${this.#place.sequence}`
   }
 }
 

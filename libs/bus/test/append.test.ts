@@ -67,7 +67,7 @@ async function readAll(of: LaneName, records: number): Promise<LaneBatch[]> {
     bus: sink,
     lane: of,
     uid: of.route.toUpperCase(),
-    after: 0,
+    after: { sequence: 0 },
     base: 0,
     signal: stop.signal,
   })

@@ -22,30 +22,31 @@ const totals = { ...noTotals, out: 3, dead: 1 }
 test('A position is committed with its totals, and the next owner goes on there', async () => {
   const { sinkLane } = await installation.route('commit')
   const position = await claim(sinkLane, 1)
-  expect(position).toMatchObject({ sequence: 0, totals: noTotals })
-  await position.commit(5, totals)
-  expect(position).toMatchObject({ sequence: 5, totals })
-  expect(await claim(sinkLane, 2)).toMatchObject({ sequence: 5, totals })
+  expect(position).toMatchObject({ place: { sequence: 0 }, totals: noTotals })
+  const place = { sequence: 5, writer: 'w' }
+  await position.commit(place, totals)
+  expect(position).toMatchObject({ place, totals })
+  expect(await claim(sinkLane, 2)).toMatchObject({ place, totals })
 })
 
 test('An owner is fenced as soon as a newer one has claimed the position, and can not claim it back', async () => {
   const { sinkLane } = await installation.route('fenced')
   const old = await claim(sinkLane, 1)
   const next = await claim(sinkLane, 2)
-  await expect(old.commit(9, totals)).rejects.toThrow(FencedError)
+  await expect(old.commit({ sequence: 9 }, totals)).rejects.toThrow(FencedError)
   await expect(claim(sinkLane, 1)).rejects.toThrow(FencedError)
-  await next.commit(4, totals)
+  await next.commit({ sequence: 4 }, totals)
   expect((await installation.positions().read(positionKey(sinkLane)))?.value).toMatchObject({ sequence: 4, epoch: 2 })
 })
 
 test('A later claim with the same epoch fences the earlier one', async () => {
   const { sinkLane } = await installation.route('twice')
   const before = await claim(sinkLane, 3)
-  await before.commit(2, totals)
+  await before.commit({ sequence: 2 }, totals)
   const after = await claim(sinkLane, 3)
-  await expect(before.commit(9, totals)).rejects.toThrow(FencedError)
-  expect(after.sequence).toBe(2)
-  await after.commit(3, totals)
+  await expect(before.commit({ sequence: 9 }, totals)).rejects.toThrow(FencedError)
+  expect(after.place.sequence).toBe(2)
+  await after.commit({ sequence: 3 }, totals)
 })
 
 test('A commit whose answer was lost is a commit', async () => {
@@ -55,7 +56,7 @@ test('A commit whose answer was lost is a commit', async () => {
   const position = await claim(sinkLane, 1, bus)
   for (const sequence of [1, 2, 3]) {
     proxy.dropAnswers()
-    await position.commit(sequence, totals)
+    await position.commit({ sequence }, totals)
   }
   expect((await installation.positions().read(positionKey(sinkLane)))?.value.sequence).toBe(3)
   await bus[Symbol.asyncDispose]()
@@ -70,5 +71,5 @@ test('A position that is missing, or that is of another route of this name, is a
   const key = positionKey(sinkLane)
   const positions = installation.positions()
   await positions.delete(key, (await positions.read(key))?.revision ?? 0)
-  await expect(position.commit(1, totals)).rejects.toMatchObject({ code: 'position_missing' })
+  await expect(position.commit({ sequence: 1 }, totals)).rejects.toMatchObject({ code: 'position_missing' })
 })

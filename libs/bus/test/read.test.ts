@@ -48,6 +48,7 @@ async function fill(appender: LaneAppender, batches: number, bytes = 10): Promis
 interface From {
   bus?: Bus
   after?: number
+  writer?: string
   base?: number
   prefetchBytes?: number
   signal?: AbortSignal
@@ -55,8 +56,8 @@ interface From {
 
 const reading = (
   lane: LaneName,
-  { bus = sink, after = 0, base = 0, signal = installation.signal, ...rest }: From = {},
-) => new LaneReader({ bus, lane, uid: lane.route.toUpperCase(), after, base, signal, ...rest })
+  { bus = sink, after: sequence = 0, writer, base = 0, signal = installation.signal, ...rest }: From = {},
+) => new LaneReader({ bus, lane, uid: lane.route.toUpperCase(), after: { sequence, writer }, base, signal, ...rest })
 
 /** Takes batches until so many records were read; returns their sequences. */
 async function take(reader: LaneReader, records: number): Promise<number[]> {
@@ -228,6 +229,33 @@ test('A stream that was restored from an older copy while it was being read is a
   await own.nats.restart()
   await expect(reader.waiting(own.signal)).rejects.toMatchObject({ code: 'position_beyond' })
   await expect(fill(appender, 1)).rejects.toMatchObject({ code: 'lane_conflict' })
+})
+
+test('A restored stream that has grown again to the same sequence and count of records is an alarm, never a gap', async () => {
+  await using own = await install()
+  const { lane } = await own.route('regrown')
+  const bus = await own.connect('mqtt-ingress')
+  const reader = reading(lane, { bus: await own.connect('kafka-egress') })
+  await fill(await open(lane, { bus }), 2)
+  await take(reader, 20)
+  const [store, copy] = [`${own.nats.folder}/store`, `${own.nats.folder}/copy`]
+  await own.nats.kill()
+  await cp(store, copy, { recursive: true })
+  await own.nats.restart()
+  await fill(await open(lane, { bus, epoch: 2 }), 1)
+  await take(reader, 10)
+  const position = await readEnd(bus, lane)
+  await own.nats.kill()
+  await rm(store, { recursive: true })
+  await cp(copy, store, { recursive: true })
+  await own.nats.restart()
+  await fill(await open(lane, { bus, epoch: 2 }), 2)
+  const { sequence: after = 0, writer = '' } = position ?? {}
+  const again = reading(lane, { bus: await own.connect('kafka-egress'), after, writer, base: 30 })
+  await expect(again.waiting(own.signal)).rejects.toMatchObject({ code: 'lane_replaced' })
+  // Whoever was reading all the time may have looked before it had grown.
+  const code = expect.stringMatching(/lane_replaced|position_beyond/)
+  await expect(reader.waiting(own.signal)).rejects.toMatchObject({ code })
 })
 
 test('Trimming never empties a lane, and can not be asked to', async () => {

@@ -50,7 +50,14 @@ async function append(appender: LaneAppender, batches: number): Promise<void> {
 /** Reads so many batches, the opening ones too, and returns their sequences. */
 async function sequences(name: typeof lane, from: { after: number; base: number }, count: number): Promise<number[]> {
   const over = new AbortController()
-  const reader = new LaneReader({ bus: sink, lane: name, uid: 'u', ...from, signal: over.signal })
+  const reader = new LaneReader({
+    bus: sink,
+    lane: name,
+    uid: 'u',
+    after: { sequence: from.after },
+    base: from.base,
+    signal: over.signal,
+  })
   const found: number[] = []
   while (found.length < count) {
     await reader.waiting(installation.signal)
@@ -84,8 +91,8 @@ test('A lane whose sequences begin high is opened, read from 0, committed, trimm
   const key = `kafka-egress.high.0`
   await installation.positions().create(key, { uid: 'u', sequence: 0, epoch: 0, totals: noTotals })
   const owner = { bus: sink, lane: sinkLane, uid: 'u', epoch: 1, signal: installation.signal, tell }
-  await (await claimPosition(owner)).commit(first + 2, { ...noTotals, out: 2 })
-  expect((await claimPosition({ ...owner, epoch: 2 })).sequence).toBe(first + 2)
+  await (await claimPosition(owner)).commit({ sequence: first + 2 }, { ...noTotals, out: 2 })
+  expect((await claimPosition({ ...owner, epoch: 2 })).place.sequence).toBe(first + 2)
   expect(await trimLane(installation.coordinator, lane, first + 2)).toBe(2)
   await make('high', { firstSequence: first + 5_000, maxBytes: 2 ** 21 })
   await restart()

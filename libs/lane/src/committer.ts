@@ -2,7 +2,7 @@
  * Commits a sink's position behind its back: at most every 100 ms or 4 MB, one commit at a time, and all of it when
  * the lane is drained.
  */
-import type { Position, Totals } from '@millrace/bus'
+import type { Place, Position, Totals } from '@millrace/bus'
 
 const everyMs = 100
 const everyBytes = 4 * 2 ** 20
@@ -11,7 +11,7 @@ const everyBytes = 4 * 2 ** 20
 export class Committer {
   readonly #position: Position
   readonly #failed: (error: unknown) => void
-  #sequence: number
+  #place: Place
   #totals: Totals
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -22,13 +22,13 @@ export class Committer {
   constructor(position: Position, failed: (error: unknown) => void) {
     this.#position = position
     this.#failed = failed
-    this.#sequence = position.sequence
+    this.#place = position.place
     this.#totals = position.totals
   }
 
   /** The lane is delivered up to here; `bytes` more than before. The totals are copied. */
-  reached(sequence: number, totals: Totals, bytes: number): void {
-    this.#sequence = sequence
+  reached(place: Readonly<Place>, totals: Totals, bytes: number): void {
+    this.#place = { sequence: place.sequence, writer: place.writer }
     this.#totals = { ...totals }
     this.#bytes += bytes
     if (this.#bytes >= everyBytes && this.#committing === undefined) this.#begin()
@@ -39,13 +39,18 @@ export class Committer {
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#committing
-    if (this.#sequence !== this.#position.sequence) await this.#commit()
+    if (this.#behind) await this.#commit()
   }
 
   /** Commits nothing more. */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+  }
+
+  /** Whether there is something to commit. */
+  get #behind(): boolean {
+    return this.#place.sequence !== this.#position.place.sequence
   }
 
   #begin(): void {
@@ -56,7 +61,7 @@ export class Committer {
       .finally(() => {
         this.#committing = undefined
         // What was delivered while this one was under way.
-        if (!this.#stopped && this.#sequence !== this.#position.sequence) {
+        if (!this.#stopped && this.#behind) {
           this.#timer ??= setTimeout(() => this.#begin(), everyMs)
         }
       })
@@ -64,6 +69,6 @@ export class Committer {
 
   async #commit(): Promise<void> {
     this.#bytes = 0
-    await this.#position.commit(this.#sequence, this.#totals)
+    await this.#position.commit(this.#place, this.#totals)
   }
 }

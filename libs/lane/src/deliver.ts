@@ -106,7 +106,7 @@ class Engine {
     Object.assign(this.#totals, position.totals)
     const base = recordsBehind(position.totals)
     const reading = AbortSignal.any([this.#over, draining])
-    const reader = new LaneReader({ bus, lane, uid, after: position.sequence, base, signal: reading })
+    const reader = new LaneReader({ bus, lane, uid, after: position.place, base, signal: reading })
     const committer = new Committer(position, error => this.#ended.abort(error))
     try {
       state('running')
@@ -155,7 +155,7 @@ class Engine {
     await this.#setAside(aside)
     this.#count(outcome.is === 'refused' ? outcome.refusals.length : 0)
     this.#observe(batches)
-    committer.reached(last.sequence, this.#totals, bytesOf(batches))
+    committer.reached(last, this.#totals, bytesOf(batches))
     return true
   }
 

@@ -1,4 +1,4 @@
-import type { Position, Totals } from '@millrace/bus'
+import type { Place, Position, Totals } from '@millrace/bus'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Committer } from '../src/committer.ts'
 
@@ -6,13 +6,13 @@ const totals: Totals = { out: 0, dead: 0, filtered: 0, parked: 0 }
 
 /** A position whose commits end when the test says so. */
 class SlowPosition {
-  sequence = 0
+  place: Place = { sequence: 0 }
   readonly totals = totals
   readonly ends: (() => void)[] = []
 
-  async commit(sequence: number): Promise<void> {
+  async commit(place: Place): Promise<void> {
     await new Promise<void>(resolve => this.ends.push(resolve))
-    this.sequence = sequence
+    this.place = place
   }
 }
 
@@ -22,15 +22,15 @@ afterEach(() => void vi.useRealTimers())
 test('what is delivered while a commit takes longer than its interval is committed after it, though nothing more comes', async () => {
   const position = new SlowPosition()
   const committer = new Committer(position as unknown as Position, error => expect.unreachable(String(error)))
-  committer.reached(1, totals, 1)
+  committer.reached({ sequence: 1 }, totals, 1)
   await vi.advanceTimersByTimeAsync(100)
   expect(position.ends).toHaveLength(1)
-  committer.reached(2, totals, 1)
+  committer.reached({ sequence: 2 }, totals, 1)
   await vi.advanceTimersByTimeAsync(300)
   position.ends.shift()?.()
   await vi.advanceTimersByTimeAsync(100)
   position.ends.shift()?.()
   await vi.advanceTimersByTimeAsync(0)
-  expect(position.sequence).toBe(2)
+  expect(position.place.sequence).toBe(2)
   committer.stop()
 })

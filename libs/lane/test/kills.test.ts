@@ -97,7 +97,7 @@ async function follow(
   seen: { sequence: number; numbers: number[] },
 ) {
   const bus = await installation.connect('kafka-egress')
-  const reader = new LaneReader({ bus, lane, uid: lane.route.toUpperCase(), after: 0, base: 0, signal })
+  const reader = new LaneReader({ bus, lane, uid: lane.route.toUpperCase(), after: { sequence: 0 }, base: 0, signal })
   const records = new BatchReader({ maxBytes: 2 ** 24 })
   for (let epoch = 0; !signal.aborted; ) {
     await reader.waiting(signal)

@@ -73,7 +73,7 @@ async function readAll(lane: LaneName, records: number): Promise<LaneBatch[]> {
     bus: sink,
     lane,
     uid: lane.route.toUpperCase(),
-    after: 0,
+    after: { sequence: 0 },
     base: 0,
     signal: stop.signal,
   })

@@ -47,7 +47,7 @@ export class Trimmer {
       const laneName = { service: source, route: name, lane }
       const end = await readEnd(this.#bus, laneName)
       if (end === undefined || position.sequence > end.sequence) continue
-      await checkPlace(this.#bus, laneName, position.sequence, recordsBehind(position.totals))
+      await checkPlace(this.#bus, laneName, position, recordsBehind(position.totals))
       this.removed += await trimLane(this.#bus, laneName, position.sequence)
       this.#trimmed.set(`${uid}/${lane}`, position.sequence)
     }

@@ -32,5 +32,5 @@ export function openSink(rig: Rig, { uid, epoch, lane, route = 'r' }: LaneOfTest
 
 /** Commits that the sink has delivered so many records, of all messages up to this sequence. */
 export function commit(sink: Position, sequence: number, out: number): Promise<void> {
-  return sink.commit(sequence, { out, dead: 0, filtered: 0, parked: 0 })
+  return sink.commit({ sequence }, { out, dead: 0, filtered: 0, parked: 0 })
 }

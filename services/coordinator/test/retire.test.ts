@@ -54,7 +54,7 @@ test('a lane that has ended keeps the message at its position, though the last w
   expect((await store.routes.bucket.read('current'))?.value.routes['r']?.retiring).toEqual([])
   const over = new AbortController()
   const options = { bus: alone.rig.bus('kafka-egress'), lane: name, uid: 'uid-r', signal: over.signal }
-  const reader = new LaneReader({ ...options, after: sequence, base: 5 })
+  const reader = new LaneReader({ ...options, after: { sequence }, base: 5 })
   await reader.waiting(AbortSignal.timeout(5_000))
   expect(reader.take()).toMatchObject({ count: 0, base: 5 })
   over.abort()

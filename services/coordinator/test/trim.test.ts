@@ -69,3 +69,15 @@ test('a lane that was restored from an older copy, and grew beyond the position,
   expect([await left('r'), await left('s')]).toEqual([3, 1])
   expect(problems.all).toMatchObject([{ route: 'r', code: 'totals_differ' }])
 })
+
+test('a restored lane that grew to exactly the position keeps what was never delivered', async () => {
+  const { alone, routes, left, trimmer, problems } = await delivered()
+  await using _ = alone
+  const lane = { uid: routes[0]!.uid, epoch: 2, lane: '0', route: 'r' }
+  const end = await readEnd(alone.bus, { service: 'mqtt-ingress', route: 'r', lane: '0' })
+  const totals = { out: 2, dead: 0, filtered: 0, parked: 0 }
+  await (await openSink(alone.rig, lane)).commit({ sequence: end?.sequence ?? 0, writer: 'another' }, totals)
+  await trimmer.trim(routes, problems)
+  expect([await left('r'), await left('s')]).toEqual([3, 1])
+  expect(problems.all).toMatchObject([{ route: 'r', code: 'lane_replaced' }])
+})

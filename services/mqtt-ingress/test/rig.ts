@@ -194,7 +194,14 @@ export class Rig implements AsyncDisposable {
     const end = await readEnd(this.reader, laneName)
     const total = end === undefined ? 0 : end.base + end.count
     const stop = new AbortController()
-    const reader = new LaneReader({ bus: this.reader, lane: laneName, uid, after: 0, base: 0, signal: stop.signal })
+    const reader = new LaneReader({
+      bus: this.reader,
+      lane: laneName,
+      uid,
+      after: { sequence: 0 },
+      base: 0,
+      signal: stop.signal,
+    })
     const batches = new BatchReader({ maxBytes: 2 ** 30 })
     const records: Record[] = []
     while (records.length < total) {
