@@ -37,7 +37,7 @@ export type BusEvent = { is: 'connected' } | { is: 'disconnected' } | { is: 'ref
 
 /** Connects, for as long as it takes: only the signal ends it (StoppedError). */
 export async function connectBus(options: BusOptions): Promise<Bus> {
-  const wait = backoff({ cap: 5_000 })
+  const wait = backoff({ cap: 1_000 })
   while (!options.signal.aborted) {
     try {
       const nc = await connect(connection(options))
@@ -157,6 +157,8 @@ export class Bus implements AsyncDisposable {
     } else if (status.type === 'reconnect') {
       this.#connected = true
       this.#options.tell?.(undefined)
+      // The client throws away what it was given between its attempts to connect, and does not say so.
+      this.#lost('There was no connection to NATS.')
       this.#emit({ is: 'connected' })
     } else if (status.type === 'error' && status.error instanceof PermissionViolationError) {
       this.#emit({ is: 'refused', error: refused(status.error) })
@@ -171,8 +173,13 @@ export class Bus implements AsyncDisposable {
 
   #broken(): void {
     this.#connected = false
-    for (const reject of this.#waiting) reject(new UnknownOutcomeError('The connection to NATS broke.'))
+    this.#lost('The connection to NATS broke.')
     this.#emit({ is: 'disconnected' })
+  }
+
+  /** Nobody need wait for an answer any more. */
+  #lost(why: string): void {
+    for (const reject of this.#waiting) reject(new UnknownOutcomeError(why))
   }
 
   #emit(event: BusEvent): void {

@@ -54,3 +54,23 @@ test('What is under way when the connection breaks is unknown at once; the conne
   await bus[Symbol.asyncDispose]()
   expect(await bus.closed()).toBeUndefined()
 })
+
+test('What is asked while there is no connection is unknown when it is back, and not only after its time-out', async () => {
+  await using installation = await install()
+  const bus = await installation.connect('cli')
+  await installation.nats.kill()
+  await eventually(() => !bus.connected, { what: 'the connection breaks' })
+  let outcome: string | undefined
+  bus.call(bus.jsm.streams.info('KV_mr_routes')).then(
+    () => (outcome = 'answered'),
+    error => (outcome = error.name),
+  )
+  const asked = performance.now()
+  // Longer than the client waits between two attempts to connect: the next one throws away what it was given.
+  await eventually(() => performance.now() - asked > 1_000, { what: 'a second without NATS' })
+  expect(outcome).toBeUndefined()
+  await installation.nats.restart()
+  await bus.whenConnected(installation.signal)
+  await eventually(() => outcome !== undefined, { what: 'it is told', timeout: 1_000 })
+  expect(outcome).toBe('UnknownOutcomeError')
+})

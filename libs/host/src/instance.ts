@@ -73,6 +73,7 @@ export class Instance<S extends z.ZodRawShape> {
     const answer = controlAnswers(this.#work.operations, (op, error) => log.error({ err: error, op }, 'control failed'))
     serveControl(bus, { service: this.#service, instance: settings.instance }, answer, over.signal)
     const guard = setInterval(() => this.#guard(), guardEvery)
+    const off = bus.on(event => event.is === 'connected' && this.#heartbeat.soon())
     const beating = this.#heartbeat.run(over.signal)
     const working = this.#work.run(over.signal)
     try {
@@ -87,6 +88,7 @@ export class Instance<S extends z.ZodRawShape> {
     } finally {
       over.abort()
       clearInterval(guard)
+      off()
     }
   }
 
