@@ -9,13 +9,14 @@
  * 3. PUBREL is answered at once, whatever its identifier.
  */
 import type { Problem } from '@millrace/lane'
-import type { ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet'
+import type { Packet } from 'mqtt-packet'
 import { decodeControlPacket, encodeControlPacket } from './control-packets.ts'
 import { disconnected, type Ending } from './ending.ts'
-import { ProtocolError, SessionClosedError } from './errors.ts'
+import { ProtocolError } from './errors.ts'
 import type { Frame } from './framer.ts'
 import { Publish, type QoS } from './publish.ts'
 import { describeReason } from './reason-codes.ts'
+import { Requests } from './requests.ts'
 import { Unacknowledged } from './unacknowledged.ts'
 import type { Wire } from './wire.ts'
 
@@ -54,15 +55,14 @@ export class Session {
   readonly #wire: Wire
   readonly #publish = new Publish()
   readonly #unacknowledged: Unacknowledged
-  /** What answers SUBSCRIBE and UNSUBSCRIBE, by packet identifier. */
-  readonly #answers = new Map<number, (codes: number[]) => void>()
-  #lastRequest = 0
+  readonly #requests: Requests
 
   constructor(wire: Wire, terms: SessionTerms) {
     this.#wire = wire
     this.sessionPresent = terms.sessionPresent
     this.sessionExpiry = terms.sessionExpiry
     this.#unacknowledged = new Unacknowledged(terms.receiveMaximum)
+    this.#requests = new Requests(wire)
     this.closed = wire.closed
   }
 
@@ -87,10 +87,10 @@ export class Session {
 
   /**
    * Subscribes. Resolves with what was not granted as asked: `subscription_refused`, or `qos_lowered`.
-   * Rejects with SessionClosedError where the connection ends first.
+   * Rejects with SessionClosedError where the connection ends first, as it does where the broker does not answer in 10 s.
    */
   async subscribe(subscriptions: readonly Subscription[]): Promise<Problem[]> {
-    const codes = await this.#request({
+    const codes = await this.#requests.send({
       cmd: 'subscribe',
       subscriptions: subscriptions.map(({ filter, qos, retained }) => {
         // Retain handling (MQTT 5.0, 3.8.3.1): 1 is "if the subscription is new", 2 is "never".
@@ -102,7 +102,7 @@ export class Session {
 
   /** Ends subscriptions; one that the broker does not have is none to end. Rejects as `subscribe` does. */
   async unsubscribe(filters: readonly string[]): Promise<void> {
-    await this.#request({ cmd: 'unsubscribe', unsubscriptions: [...filters] })
+    await this.#requests.send({ cmd: 'unsubscribe', unsubscriptions: [...filters] })
   }
 
   /**
@@ -139,7 +139,7 @@ export class Session {
         break
       case 'suback':
       case 'unsuback':
-        this.#answer(packet.messageId ?? 0, packet.granted.map(Number))
+        this.#requests.answered(packet.messageId ?? 0, packet.granted.map(Number))
         break
       case 'disconnect':
         this.#wire.close(disconnected(this.#wire.broker, packet.reasonCode ?? 0))
@@ -156,21 +156,6 @@ export class Session {
       case 'unsubscribe':
         throw new ProtocolError(0x82, `An unexpected ${packet.cmd.toUpperCase()}.`)
     }
-  }
-
-  #request(packet: Omit<ISubscribePacket, 'messageId'> | Omit<IUnsubscribePacket, 'messageId'>): Promise<number[]> {
-    const messageId = ++this.#lastRequest
-    const { promise, resolve, reject } = Promise.withResolvers<number[]>()
-    this.#answers.set(messageId, resolve)
-    const ended = () => reject(new SessionClosedError())
-    this.closed.then(ended, ended)
-    this.#wire.send(encodeControlPacket({ ...packet, messageId }))
-    return promise
-  }
-
-  #answer(messageId: number, codes: number[]): void {
-    this.#answers.get(messageId)?.(codes)
-    this.#answers.delete(messageId)
   }
 }
 

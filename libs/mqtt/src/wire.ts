@@ -34,6 +34,7 @@ export class Wire {
   #state: State = 'idle'
   #pinger: NodeJS.Timeout | undefined
   #silence = 0
+  #heldUntil = 0
 
   /** @param broker what to call it in problems */
   constructor(socket: Socket, broker: string, handle: (frame: Frame) => boolean) {
@@ -56,7 +57,14 @@ export class Wire {
 
   /** Offers the held packet again, and reads on. */
   resume(): void {
-    if (this.#state === 'held' && this.#handleFrom(true) === 'idle') this.#socket.resume()
+    if (this.#state !== 'held') return
+    this.#heldUntil = performance.now()
+    if (this.#handleFrom(true) === 'idle') this.#socket.resume()
+  }
+
+  /** Until when a packet was held last (`performance.now()`): until now, where one is. */
+  get heldUntil(): number {
+    return this.#state === 'held' ? performance.now() : this.#heldUntil
   }
 
   /** Pings twice as often as the interval, and calls the broker lost after one and a half intervals of silence. */

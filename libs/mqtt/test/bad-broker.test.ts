@@ -1,7 +1,7 @@
 import { eventually, noLeaks } from '@millrace/testkit'
 import type { Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
-import { connect, encodePublish, SessionClosedError } from '../src/index.ts'
+import { connect, encodePublish } from '../src/index.ts'
 import { connected, options, Receiver, refusal } from './connecting.ts'
 import { accepted, type Client, startScriptedBroker } from './scripted-broker.ts'
 
@@ -187,18 +187,6 @@ test('what the receiver throws comes out of `closed`, and the connection is gone
   })
   await expect(session.closed).rejects.toThrow('a defect')
   await eventually(() => broker.clients[0]?.closed, { what: 'closed' })
-})
-
-test('a request that the broker never answers fails with its connection', async () => {
-  await using broker = await startScriptedBroker((client, packet) => {
-    if (packet.cmd === 'connect') client.send(accepted)
-    if (packet.cmd === 'subscribe') client.end()
-  })
-  const session = await connected(broker.port)
-  session.start(() => 1)
-  const subscription = { filter: 't', qos: 1, retained: 'skip' } as const
-  await expect(session.subscribe([subscription])).rejects.toBeInstanceOf(SessionClosedError)
-  await expect(session.subscribe([subscription])).rejects.toBeInstanceOf(SessionClosedError)
 })
 
 test('what a SUBACK refuses or lowers is told', async () => {
