@@ -157,11 +157,7 @@ export class Writer implements LaneWriter {
 
   mark(): void {
     this.#close()
-    const [position, lastOrdinal] = [this.#options.events.position(), this.#ordinal]
-    const nothing = { payload: Buffer.alloc(0), count: 0, bytes: 0, letters: [] }
-    this.#closedCount++
-    this.#closed.push({ ...nothing, position, lastOrdinal, firstTime: Date.now() })
-    this.#wake()
+    this.#enqueue({ payload: Buffer.alloc(0), count: 0, bytes: 0, firstTime: Date.now(), letters: [] })
   }
 
   #added(bytes: number): number {
@@ -198,18 +194,17 @@ export class Writer implements LaneWriter {
     if (this.#batchBytes === 0) return
     const count = this.#builder.count
     this.#linger.closed(count, performance.now())
-    this.#closedCount++
-    this.#closed.push({
-      payload: count === 0 ? undefined : this.#builder.finish(),
-      count,
-      bytes: this.#batchBytes,
-      position: this.#options.events.position(),
-      firstTime: this.#firstTime,
-      letters: this.#letters,
-      lastOrdinal: this.#ordinal,
-    })
-    this.#letters = []
+    const payload = count === 0 ? undefined : this.#builder.finish()
+    const [bytes, letters] = [this.#batchBytes, this.#letters]
     this.#batchBytes = 0
+    this.#letters = []
+    this.#enqueue({ payload, count, bytes, firstTime: this.#firstTime, letters })
+  }
+
+  /** Behind everything that was added before, with the position after it. */
+  #enqueue(batch: Omit<Closed, 'position' | 'lastOrdinal'>): void {
+    this.#closedCount++
+    this.#closed.push({ ...batch, position: this.#options.events.position(), lastOrdinal: this.#ordinal })
     this.#wake()
   }
 
