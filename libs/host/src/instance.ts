@@ -58,7 +58,7 @@ export class Instance<S extends z.ZodRawShape> {
   /** Why it can't do its work now, or undefined. */
   get notReady(): string | undefined {
     if (!this.#parts.bus.connected) return 'no connection to NATS'
-    return this.#work.ready ? undefined : 'the assignment has not been read yet'
+    return this.#work.notReady
   }
 
   /** The metrics of its actors. */

@@ -63,8 +63,9 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     return this.#assignments.seen
   }
 
-  get ready() {
-    return this.#assignments.known
+  get notReady() {
+    if (!this.#assignments.known) return 'the assignment has not been read yet'
+    return this.#parts.lease.held(performance.now()) ? undefined : 'no heartbeat was stored in the last 4 s'
   }
 
   get state() {

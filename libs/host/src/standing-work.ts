@@ -10,7 +10,6 @@ import type { InstanceParts, Work } from './work.ts'
 /** Starts it. It outlives its lease: what it may write is for it to know (a leader has a lease of its own). */
 export class StandingWork<S extends z.ZodRawShape> implements Work {
   readonly seen = { term: 0, revision: 0 }
-  readonly ready = true
   readonly state = 'running'
   readonly operations = new Map<string, ControlAnswer>()
   readonly #service: StandingService<S>
@@ -27,6 +26,12 @@ export class StandingWork<S extends z.ZodRawShape> implements Work {
   reports() {
     const { name, state, reason } = this.#actor
     return [{ id: name, epoch: 0, version: 0, state, ...(reason && { problem: reason }) }]
+  }
+
+  get notReady() {
+    const { name, state, reason } = this.#actor
+    if (state === 'running' || state === 'holding') return undefined
+    return `${name} is ${state}${reason === undefined ? '' : `: ${reason.message}`}`
   }
 
   families = () => this.#families()

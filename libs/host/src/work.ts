@@ -26,8 +26,8 @@ export interface Work {
   families(): Family[]
   /** The highest assignment document read. */
   readonly seen: { term: number; revision: number }
-  /** Whether everything is known that is needed to begin. */
-  readonly ready: boolean
+  /** Why it can't be done now, though NATS is connected, or undefined. */
+  readonly notReady: string | undefined
   /** As the heartbeat says it, while the process is not being stopped. */
   readonly state: 'running' | 'paused' | 'draining'
   /** What it answers on its control subject, by operation; may grow. */

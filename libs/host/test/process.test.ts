@@ -2,6 +2,7 @@
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { makeBucket } from '@millrace/bus'
 import { eventually, freePort, noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Rig, sink, TestService } from './rig.ts'
@@ -73,14 +74,30 @@ test('without NATS it starts, is alive and not ready, tries for ever, and can be
   expect(await service.exited()).toBe(0)
 })
 
-test('the metrics tell records, state and owner by route and lane, and readiness follows the assignment', async () => {
+test('ready is who is connected, has read its assignment, and has a stored heartbeat', async () => {
+  await using rig = await Rig.start({ buckets: ['mr_routes'] })
+  await using service = rig.service()
+  const url = `http://127.0.0.1:${await service.port()}/readyz`
+  const says = async (text: string) => {
+    const look = async () => (await (await fetch(url)).text()) === text
+    await eventually(look, { what: text, timeout: 20_000 })
+  }
+  await says('the assignment has not been read yet\n')
+  await makeBucket(rig.bus, 'mr_assign', 1)
+  await says('no heartbeat was stored in the last 4 s\n')
+  expect((await fetch(url)).status).toBe(503)
+  await makeBucket(rig.bus, 'mr_instances', 1)
+  await says('ok\n')
+  expect((await fetch(url)).status).toBe(200)
+})
+
+test('the metrics tell records, state and owner by route and lane', async () => {
   await using rig = await Rig.start()
   await rig.routes(1, 'r')
   await using service = rig.service()
   await rig.assign([sink('r', 5)])
   await service.saw('write', 3)
   const url = `http://127.0.0.1:${await service.port()}`
-  expect((await fetch(`${url}/readyz`)).status).toBe(200)
   const text = await (await fetch(`${url}/metrics`)).text()
   const lane = 'route="r",lane="0",role="sink"'
   expect(text).toMatch(new RegExp(`^millrace_records_out_total\\{${lane}\\} [1-9]`, 'm'))

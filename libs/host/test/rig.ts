@@ -7,6 +7,7 @@ import {
   askControl,
   assignmentDocument,
   Bucket,
+  type BucketName,
   bucketNames,
   type Bus,
   connectBus,
@@ -126,7 +127,7 @@ export class Rig implements AsyncDisposable {
     this.#routes = new Bucket(bus, 'mr_routes', routesDocument)
   }
 
-  static async start(): Promise<Rig> {
+  static async start({ buckets = bucketNames }: { buckets?: readonly BucketName[] } = {}): Promise<Rig> {
     const passwords = { 'mqtt-ingress': 'mmmm', 'kafka-egress': 'kkkk', coordinator: 'cccc', cli: 'llll' }
     const nats = await startNats({ users: natsUsers(passwords) })
     const bus = await connectBus({
@@ -137,7 +138,7 @@ export class Rig implements AsyncDisposable {
       signal: AbortSignal.timeout(10_000),
     })
     const rig = new Rig(nats, bus)
-    for (const bucket of bucketNames) await makeBucket(rig.bus, bucket, 1)
+    for (const bucket of buckets) await makeBucket(rig.bus, bucket, 1)
     return rig
   }
 

@@ -1,4 +1,4 @@
-/** A standing service for tests: fails once, then runs until it is drained. */
+/** A standing service for tests: fails once, begins when it is told to, then runs until it is drained. */
 import { aborted } from '@millrace/actor'
 import { runService, type StandingService } from '@millrace/host'
 
@@ -23,6 +23,12 @@ const service: StandingService = {
         series: [{ labels: { instance }, value: fresh() ? 1 : 0 }],
       },
     ])
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    control('begin', async () => {
+      begin()
+      return {}
+    })
+    await Promise.race([begun, aborted(draining)])
     state('running')
     await aborted(draining)
     log.info({ event: signal.aborted ? 'aborted' : 'drained' }, 'ends')

@@ -16,6 +16,7 @@ import { type KnownRoute, knownRoutes } from './route-lanes.ts'
 import { type Revised, unplaced } from './situation.ts'
 import { situationOf } from './look.ts'
 import type { Store } from './store.ts'
+import { Strangers } from './strangers.ts'
 import { Trimmer } from './trim.ts'
 
 /** Milliseconds between looks where nothing changes: how late a lost instance is noticed. */
@@ -52,6 +53,7 @@ export class Leader {
   readonly #attention = new Attention()
   readonly #parts: LeaderParts
   readonly #provision: Provision
+  readonly #strangers: Strangers
   #kept: Revised<RoutesDocument> | undefined
   #routes: readonly KnownRoute[] = []
   #reloadAt = 0
@@ -60,6 +62,7 @@ export class Leader {
   constructor(parts: LeaderParts) {
     this.#parts = parts
     this.#provision = new Provision(parts.bus, parts.store, parts.replicas)
+    this.#strangers = new Strangers(parts.bus, parts.store)
     this.trimmer = new Trimmer(parts.bus, parts.store)
   }
 
@@ -78,7 +81,8 @@ export class Leader {
     signal.addEventListener('abort', stop)
     if (signal.aborted) stop()
     try {
-      await Promise.all([this.#keepPlanning(over.signal), this.#keepTrimming(over.signal)])
+      // Planning is told at once that the lease is lost; the next term does not wait for trimming to notice.
+      await Promise.all([this.#keepPlanning(over.signal).finally(stop), this.#keepTrimming(over.signal)])
     } finally {
       signal.removeEventListener('abort', stop)
       stop()
@@ -101,6 +105,7 @@ export class Leader {
     while (this.#goesOn(signal)) {
       try {
         if (this.#routes.length > 0) await this.trimmer.trim(this.#routes, this.problems)
+        await this.#strangers.look(this.#routes, this.problems)
       } catch (error) {
         if (!(error instanceof UnknownOutcomeError)) throw error
       }

@@ -1,5 +1,5 @@
 import { Bucket, instanceDocument } from '@millrace/bus'
-import { eventually, noLeaks } from '@millrace/testkit'
+import { eventually, freePort, noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Rig, route } from './rig.ts'
 
@@ -40,6 +40,20 @@ test('a leader that stops in order hands over at once, and nothing moves', async
   await rig.placed('mqtt-ingress', 4)
   expect(rig.starts).toBe(starts + 2)
   rig.check()
+})
+
+test('who leads and who stands by are both ready', async () => {
+  await using rig = await Rig.open()
+  const ports = [await freePort(), await freePort()]
+  for (const [index, port] of ports.entries()) {
+    await rig.coordinator(`c${index}`, { MILLRACE_HTTP_PORT: String(port) })
+  }
+  const say = async (port: number) => (await fetch(`http://127.0.0.1:${port}/readyz`)).status
+  const all = (status: number) => async () => (await Promise.all(ports.map(say))).every(said => said === status)
+  await eventually(all(200), { what: 'both are ready', timeout: 20_000 })
+  await rig.nats.kill()
+  await eventually(all(503), { what: 'neither is ready', timeout: 20_000 })
+  expect(await Promise.all(ports.map(say))).toEqual([503, 503])
 })
 
 test('a leader that stood still and wakes up changes nothing any more', async () => {

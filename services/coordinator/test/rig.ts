@@ -77,13 +77,14 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Starts a coordinator; the first one is waited for until it leads. */
-  async coordinator(name: string): Promise<CoordinatorProcess> {
+  async coordinator(name: string, settings: Record<string, string> = {}): Promise<CoordinatorProcess> {
     const started = new CoordinatorProcess({
       MILLRACE_INSTANCE: name,
       MILLRACE_NATS_URL: this.nats.url,
       MILLRACE_NATS_PASSWORD: passwords.coordinator,
       MILLRACE_NATS_MONITOR_URL: this.nats.monitorUrl,
       MILLRACE_INSTALLATION: 'test',
+      ...settings,
     })
     this.#coordinators.push(started)
     if (this.#coordinators.length === 1) {
