@@ -6,6 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { ensureTools } from '@millrace/local'
 import { bentoOneHop, bentoTwoHops, requireBento } from './bento.ts'
 import { Child } from './child.ts'
 import { millrace } from './millrace.ts'
@@ -81,6 +82,7 @@ function print(measured: Measured): void {
 }
 
 const measured: Measured[] = []
+await ensureTools(['kcat'])
 await using place = await openPlace()
 process.stdout.write(
   `${cpus().length} cores (${cpus()[0]?.model}), Node ${process.versions.node}, 200-byte payloads\n\n${header}\n`,

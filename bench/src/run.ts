@@ -22,6 +22,8 @@ const topics = Array.from({ length: 100 }, (_, index) => `sensors/d${index}/tele
 const PARTITIONS = 4
 const CONNECTIONS = 4
 const WINDOW = 1_000
+/** From this rate on, records a second, what waits in a consumer's output buffer of 4 KiB waits less than a millisecond. */
+const FULL_BUFFERS = 20_000
 
 /** Runs the system under the load and returns what it did and cost. At a given rate the checker reads along. */
 export async function run(place: Place, system: System, scenario: Scenario): Promise<Measured> {
@@ -105,9 +107,11 @@ function startChecker(place: Place, topic: string, scenario: Scenario): Promise<
   const orders = {
     brokers: place.kafka.brokers,
     topic,
+    partitions: PARTITIONS,
+    unbuffered: scenario.rate > 0 && scenario.rate < FULL_BUFFERS,
     publishers,
     each: scenario.records / publishers,
-    quietMs: 5_000,
+    quietMs: 3_000,
   }
   const checker = new Child('./checker.ts', orders)
   return checker.said('ready').then(() => checker)

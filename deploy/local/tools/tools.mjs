@@ -1,5 +1,6 @@
 /** Every tool that a bare machine may lack, by name. */
 import { ensureKafka } from './kafka.mjs'
+import { ensureKcat } from './kcat.mjs'
 import { ensureMosquitto } from './mosquitto.mjs'
 import { ensureNatsServer } from './nats-server.mjs'
 import { ensureNode } from './node.mjs'
@@ -17,6 +18,7 @@ const installers = {
   'nats-server': ensureNatsServer,
   mosquitto: ensureMosquitto,
   kafka: ensureKafka,
+  kcat: ensureKcat,
 }
 
 /**
