@@ -6,6 +6,8 @@ import type { Terminal } from './terminal.ts'
 export function natsUsersBlock(terminal: Terminal): void {
   const block = natsUsers({
     'mqtt-ingress': 'password of mqtt-ingress',
+    'kafka-ingress': 'password of kafka-ingress',
+    'mqtt-egress': 'password of mqtt-egress',
     'kafka-egress': 'password of kafka-egress',
     coordinator: 'password of coordinator',
     cli: 'password of cli',

@@ -91,11 +91,9 @@ export async function readPasswords(folder: string): Promise<Passwords | undefin
   return kept === undefined ? undefined : JSON.parse(kept)
 }
 
-/** The same; made, in a file that only we may read, where there are none. */
+/** The same; made, in a file that only we may read, where a user has none yet. */
 export async function keptPasswords(folder: string): Promise<Passwords> {
-  const kept = await readPasswords(folder)
-  if (kept !== undefined) return kept
-  const passwords = newPasswords()
+  const passwords = { ...newPasswords(), ...(await readPasswords(folder)) }
   await mkdir(folder, { recursive: true })
   await writeFile(passwordFile(folder), JSON.stringify(passwords), { mode: 0o600 })
   return passwords
@@ -106,5 +104,6 @@ const passwordFile = (folder: string) => path.join(folder, 'nats-passwords.json'
 /** A password for each user. */
 export function newPasswords(): Passwords {
   const made = () => randomBytes(18).toString('base64url')
-  return { coordinator: made(), 'mqtt-ingress': made(), 'kafka-egress': made(), cli: made() }
+  const services = { 'mqtt-ingress': made(), 'kafka-ingress': made(), 'mqtt-egress': made(), 'kafka-egress': made() }
+  return { ...services, coordinator: made(), cli: made() }
 }

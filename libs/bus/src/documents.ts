@@ -56,6 +56,8 @@ export const actorReport = z.object({
   state: z.enum(actorStates),
   /** Why it holds or failed: `{code, message}` of a Problem. */
   problem: z.object({ code: z.string(), message: z.string() }).optional(),
+  /** Of a lister that has found out: the lanes that the source has now. One that does not say changes nothing. */
+  lanes: z.array(z.string()).optional(),
   /** Records since this process started: in (sources), out, dead, duplicates, pending, per second where known. */
   counts: z.record(z.string(), z.number()).optional(),
 })
@@ -115,6 +117,8 @@ export const routesDocument = z.object({
       deleting: z.boolean().optional(),
       /** Of one that is being deleted: nothing is taken or delivered any more, only its sessions end. */
       discard: z.boolean().optional(),
+      /** The lanes that a lister has found so far. A lane stays, whatever its lister says or does not say later. */
+      lanes: z.array(z.string()).optional(),
       /** Lanes that were given up and are not drained yet: their sources retire, their sinks deliver what is stored. */
       retiring: z.array(z.string()).optional(),
       spec: z.unknown(),

@@ -18,6 +18,8 @@ interface Rights {
 /** Another service is one line here. */
 const users = {
   'mqtt-ingress': source('mqtt-ingress'),
+  'kafka-ingress': source('kafka-ingress'),
+  'mqtt-egress': sink('mqtt-egress'),
   'kafka-egress': sink('kafka-egress'),
   coordinator: coordinator(),
   cli: commandLine(),
@@ -26,6 +28,8 @@ const users = {
 /** The users that a server for Millrace must have. */
 export const natsUserNames = [
   'mqtt-ingress',
+  'kafka-ingress',
+  'mqtt-egress',
   'kafka-egress',
   'coordinator',
   'cli',

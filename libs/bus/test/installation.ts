@@ -16,7 +16,14 @@ import {
   positionKey,
 } from '../src/index.ts'
 
-export const passwords = { 'mqtt-ingress': 'pw-mqtt', 'kafka-egress': 'pw "kafka"', coordinator: 'pw\\c', cli: '$pw' }
+export const passwords = {
+  'mqtt-ingress': 'pw-mqtt',
+  'kafka-ingress': 'pw-in',
+  'mqtt-egress': 'pw-out',
+  'kafka-egress': 'pw "kafka"',
+  coordinator: 'pw\\c',
+  cli: '$pw',
+}
 
 /** The lane of most tests, as its source and as its sink name it. */
 export const lane: LaneName = { service: 'mqtt-ingress', route: 'telemetry', lane: '0' }

@@ -23,6 +23,7 @@ test('A token never has a character that means something in a subject', () => {
 test('A plain token stays as it is, anything else is written in hexadecimal', () => {
   expect(encodeToken('line-1_A')).toBe('line-1_A')
   expect(encodeToken('a.b*>=é')).toBe('a=2Eb=2A=3E=3D=C3=A9')
+  expect(encodeToken('orders.eu/17')).toBe('orders=2Eeu=2F17')
 })
 
 test('What encoding never makes is refused', () => {

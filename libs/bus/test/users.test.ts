@@ -37,7 +37,7 @@ const notOfPlaced = [
   '$KV.mr_assign.kafka-egress.a',
   '$KV.mr_assign.mqtt-ingress.a',
   'mr.ctl.coordinator.a',
-  'mr.d.kafka-ingress.telemetry.0',
+  'mr.d.iothub-source.telemetry.0',
   '$SYS.REQ.SERVER.PING',
 ]
 
@@ -49,6 +49,24 @@ const refused: Record<NatsUserName, string[]> = {
     '$KV.mr_instances.kafka-egress.a',
     '$KV.mr_positions.kafka-egress.telemetry.0',
     '$KV.mr_positions.mqtt-ingress.telemetry.0',
+    'mr.d.kafka-ingress.telemetry.0',
+    'mr.x.kafka-egress.telemetry.0',
+    'mr.p.kafka-egress.telemetry.0',
+  ],
+  'kafka-ingress': [
+    ...notOfPlaced,
+    '$JS.API.STREAM.MSG.GET.KV_mr_positions',
+    consumer('MR_D_telemetry', 'mr.d.>'),
+    '$KV.mr_instances.mqtt-ingress.a',
+    '$KV.mr_positions.kafka-ingress.telemetry.0',
+    'mr.d.mqtt-ingress.telemetry.0',
+    'mr.x.mqtt-ingress.telemetry.0',
+  ],
+  'mqtt-egress': [
+    ...notOfPlaced,
+    '$KV.mr_instances.kafka-egress.a',
+    '$KV.mr_positions.kafka-egress.telemetry.0',
+    'mr.d.kafka-ingress.telemetry.0',
     'mr.x.kafka-egress.telemetry.0',
     'mr.p.kafka-egress.telemetry.0',
   ],

@@ -128,7 +128,8 @@ export class Rig implements AsyncDisposable {
   }
 
   static async start({ buckets = bucketNames }: { buckets?: readonly BucketName[] } = {}): Promise<Rig> {
-    const passwords = { 'mqtt-ingress': 'mmmm', 'kafka-egress': 'kkkk', coordinator: 'cccc', cli: 'llll' }
+    const others = { 'kafka-ingress': 'iiii', 'mqtt-egress': 'eeee', 'kafka-egress': 'kkkk' }
+    const passwords = { ...others, 'mqtt-ingress': 'mmmm', coordinator: 'cccc', cli: 'llll' }
     const nats = await startNats({ users: natsUsers(passwords) })
     const bus = await connectBus({
       url: nats.url,

@@ -19,7 +19,14 @@ import { z } from 'zod'
 import { CoordinatorProcess } from './coordinator-process.ts'
 import { FakeInstance, type Step } from './fake-instance.ts'
 
-const passwords = { 'mqtt-ingress': 'a', 'kafka-egress': 'b', coordinator: 'c', cli: 'd' }
+const passwords = {
+  'mqtt-ingress': 'a',
+  'kafka-ingress': 'b',
+  'mqtt-egress': 'c',
+  'kafka-egress': 'd',
+  coordinator: 'e',
+  cli: 'f',
+}
 
 const answer = z.looseObject({
   ok: z.boolean(),

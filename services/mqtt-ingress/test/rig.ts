@@ -84,7 +84,14 @@ export class Run {
   }
 }
 
-export const passwords = { 'mqtt-ingress': 'one', 'kafka-egress': 'two', coordinator: 'three', cli: 'four' }
+export const passwords = {
+  'mqtt-ingress': 'one',
+  'kafka-ingress': 'two',
+  'mqtt-egress': 'three',
+  'kafka-egress': 'four',
+  coordinator: 'five',
+  cli: 'six',
+}
 const uid = 'u'
 const laneName: LaneName = { service: 'mqtt-ingress', route: 'r', lane: '0' }
 
