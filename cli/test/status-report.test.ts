@@ -110,6 +110,17 @@ test('a route of a version that can’t be read is told', () => {
   expect(page).toMatch(/\n\nRoute x: sink.warp: unknown field$/m)
 })
 
+test('a lane that has stopped with an alarm says so, and why', () => {
+  const problem = { code: 'lane_gap', message: '12 records of the lane are gone.' }
+  const look = (beat: number) =>
+    snapshot(beat * 1000, {
+      'kafka-egress.a': instance(beat, [{ ...actor('sink.r.0', {}), state: 'failed', problem }]),
+    })
+  const page = renderStatus(reportStatus(look(1), look(2), safe))
+  expect(page).toMatch(/^r\/0 sink +kafka-egress.a +failed$/m)
+  expect(page).toMatch(/^r\/0 sink is failed: 12 records of the lane are gone\.$/m)
+})
+
 test('what a coordinator says is in the way is told; of one that is silent it is not', () => {
   const problem = { code: 'stream_missing', message: 'Route r: trimming: MR_D_r does not exist.' }
   const holds: ActorReport = { id: 'coordinator', epoch: 0, version: 0, state: 'holding', problem }

@@ -1,6 +1,6 @@
 /** A service for tests: its actors tell in the log what happens to them. What an actor does is in its route's name. */
 import { aborted, delay } from '@millrace/actor'
-import { FencedError } from '@millrace/bus'
+import { AlarmError, FencedError } from '@millrace/bus'
 import { type ActorContext, type PlacedService, runService } from '@millrace/host'
 import { z } from 'zod'
 
@@ -12,10 +12,12 @@ const service: PlacedService = {
     const tell = (event: string) => log.info({ event, epoch: actor.epoch, retire: actor.retire }, event)
     if (actor.route === 'fails') throw new Error('broken')
     if (actor.route === 'fenced') throw new FencedError('another owner')
+    if (actor.route === 'alarm' && actor.epoch === 5) throw new AlarmError('lane_gap', 'records are gone')
     if (actor.route === 'stubborn') await new Promise(() => {})
     tell('started')
     if (actor.retire === true) return tell('retired')
     if (actor.route === 'secret') log.info({ event: 'secret' }, await context.secret('login', 'password'))
+    if (actor.role === 'lister' && actor.version === 1) context.lanes(['t/0', 't/1'])
     context.state('running')
     latency.observe(0.004)
     if (actor.route === 'curious') await ask(context, tell)
