@@ -38,12 +38,15 @@ export interface Measures {
   /** `latency.counts` as they were a while ago, so that what the heartbeat tells is of the last seconds. */
   latencyBefore: Float64Array
   latencyBeforeAt: number
+  /** What a lister has found in this run. */
+  lanes: readonly string[] | undefined
 }
 
 /** Nothing measured yet. */
 export function newMeasures(): Measures {
   const latency = new Histogram()
-  return { counts: newCounts(), latency, latencyBefore: latency.counts.slice(), latencyBeforeAt: performance.now() }
+  const before = { latencyBefore: latency.counts.slice(), latencyBeforeAt: performance.now() }
+  return { counts: newCounts(), latency, ...before, lanes: undefined }
 }
 
 /** How many milliseconds back a heartbeat's latencies reach, at least. */

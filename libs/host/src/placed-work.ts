@@ -18,6 +18,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
   readonly #parts: InstanceParts<S>
   readonly #placement: Placement
   readonly #assignments: Assignments
+  readonly #changed: () => void
   readonly #routes: Bucket<z.infer<typeof routesDocument>>
   /** Routes that actors run: a later version in the bucket does not keep an older one from being started again. */
   readonly #found = new WeakMap<ActorAssignment, RouteFound>()
@@ -29,6 +30,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     const { bus, settings, startId, lease, log } = parts
     this.#service = service
     this.#parts = parts
+    this.#changed = changed
     this.#routes = new Bucket(bus, 'mr_routes', routesDocument)
     this.#placement = new Placement({
       run: (assignment, measures, life) => this.#run(assignment, measures, life),
@@ -44,11 +46,10 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       changed,
       failed: complaints(log, 'the assignment could not be read'),
     })
-    const operation = (act: (actor: string | undefined) => void) => this.#operation(act, changed)
     this.operations = new Map([
-      ['pause', operation(actor => this.#placement.pause(actor))],
-      ['resume', operation(actor => this.#resume(actor))],
-      ['drain', operation(() => this.#drain())],
+      ['pause', this.#operation(actor => this.#placement.pause(actor))],
+      ['resume', this.#operation(actor => this.#resume(actor))],
+      ['drain', this.#operation(() => this.#drain())],
     ])
   }
 
@@ -77,6 +78,8 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     const found = this.#found.get(assignment) ?? (await findRoute(this.#routes, assignment))
     this.#found.set(assignment, found)
     if (life.draining.aborted) return
+    // What an earlier run has found was for the route as it was then.
+    measures.lanes = undefined
     const { settings, bus, secret } = this.#parts
     const log = this.#logOf(assignment)
     const context: ActorContext<S> = {
@@ -91,6 +94,10 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       state: telling(log, life.state),
       fresh: () => !life.signal.aborted && this.#parts.lease.fresh(performance.now()),
       allowed: () => this.#allowed(assignment, life.signal),
+      lanes: names => {
+        measures.lanes = names
+        this.#changed()
+      },
     }
     await this.#service.start(assignment, context)
   }
@@ -118,14 +125,14 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
   }
 
   /** An operation on one actor, where the request names one, or on all. */
-  #operation(act: (actor: string | undefined) => void, changed: () => void): ControlAnswer {
+  #operation(act: (actor: string | undefined) => void): ControlAnswer {
     return async ({ actor }) => {
       const id = typeof actor === 'string' ? actor : undefined
       if (id !== undefined && !this.#placement.has(id)) {
         return { problem: { code: 'unknown_actor', message: `There is no actor ${id} here.` } }
       }
       act(id)
-      changed()
+      this.#changed()
       return {}
     }
   }

@@ -131,6 +131,7 @@ export class Placement {
       version,
       state: actor.state,
       ...(actor.reason && { problem: { code: actor.reason.code, message: actor.reason.message } }),
+      ...(measures.lanes && { lanes: [...measures.lanes] }),
       counts: reported(measures),
     }))
     const waiting = [...this.#wanted.values()].filter(({ id }) => !this.#placed.has(id))

@@ -41,6 +41,8 @@ export interface ActorContext<S extends z.ZodRawShape = z.ZodRawShape>
    * `signal` has aborted, and what is in flight must be dropped.
    */
   readonly allowed: () => Promise<boolean>
+  /** Of a lister: the lanes that the source has now, all of them. The coordinator places what is new among them. */
+  readonly lanes: (names: readonly string[]) => void
 }
 
 /** A service whose actors are placed by the coordinator. */

@@ -112,6 +112,24 @@ test('the metrics tell records, state and owner by route and lane', async () => 
   expect(text).toMatch(/^process_resident_memory_bytes\{service="kafka-egress"\} \d+$/m)
 })
 
+test('what a lister finds stands in the heartbeat, until the route is another one', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  const lister = sink('r', 5, { id: 'lister.r.lister', role: 'lister', lane: 'lister' })
+  await rig.assign([lister])
+  const { actors } = await rig.seen('what it found', ({ actors }) => actors[0]?.lanes !== undefined)
+  expect(actors).toMatchObject([{ id: lister.id, epoch: 5, version: 1, lanes: ['t/0', 't/1'] }])
+  await rig.routes(2, 'r')
+  await rig.assign([{ ...lister, epoch: 6, version: 2 }])
+  await service.saw('started', 2)
+  const later = await rig.seen(
+    'the new version',
+    ({ actors }) => actors[0]?.state === 'running' && actors[0].epoch === 6,
+  )
+  expect(later.actors[0]).not.toHaveProperty('lanes')
+})
+
 test('a secret that an actor reads never reaches the log', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'millrace-secrets-'))
   mkdirSync(path.join(folder, 'login'))
