@@ -103,8 +103,8 @@ export class BrokerConnection {
     await this.#authenticated()
     const { payload } = await this.#exchange(request, version, true)
     try {
-      const from = new Reader(payload ?? Buffer.alloc(0))
-      if (isFlexible(request.api, version)) from.int8()
+      const from = new Reader(payload ?? Buffer.alloc(0), { flexible: isFlexible(request.api, version) })
+      from.end() // of the header
       return request.decode(from, version)
     } catch (cause) {
       this.close()
@@ -210,11 +210,14 @@ function frame(
   request: Request<unknown>,
   { version, correlationId, clientId }: { version: number; correlationId: number; clientId: string },
 ): readonly Buffer[] {
-  const to = new Writer().int16(request.api.key).int16(version).int32(correlationId).string(clientId)
-  if (isFlexible(request.api, version)) to.noTags()
-  request.encode(to, version)
-  const size = to.parts.reduce((sum, part) => sum + part.length, 0)
-  return joinSmall([...new Writer().int32(size).parts, ...to.parts])
+  const flexible = isFlexible(request.api, version)
+  const header = new Writer().int16(request.api.key).int16(version).int32(correlationId).string(clientId)
+  if (flexible) header.noTags()
+  const body = new Writer({ flexible })
+  request.encode(body, version)
+  const parts = [...header.parts, ...body.parts]
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  return joinSmall([...new Writer().int32(size).parts, ...parts])
 }
 
 /** The fields between the batches become one buffer each, so that a request is a handful of writes. */

@@ -3,7 +3,8 @@ import { batchesIn, type ProducerStamp } from '@millrace/record'
 import { nameOfBrokerError } from './broker-errors.ts'
 import type { BrokerConnection } from './connection.ts'
 import { KafkaError } from './errors.ts'
-import { endOfLog, fetchLog } from './requests/log.ts'
+import { fetchLog } from './requests/fetch.ts'
+import { listOffsets } from './requests/list-offsets.ts'
 import type { Request } from './requests/request.ts'
 
 const fetchBytes = 1_000_000
@@ -27,12 +28,13 @@ export async function findInLog(
   { topic, partition, after }: Place,
   stamp: ProducerStamp,
 ): Promise<bigint | undefined> {
-  const { offset: end } = await sendTo(connection, endOfLog(topic, partition, 'latest'))
-  const { offset: start } = await sendTo(connection, endOfLog(topic, partition, 'earliest'))
+  const name = { topic, partition }
+  const { offset: end } = await sendTo(connection, listOffsets(name, { place: 'latest' }))
+  const { offset: start } = await sendTo(connection, listOffsets(name, { place: 'earliest' }))
   const wanted = after ?? end - offsetsBack
   let at = wanted > start ? wanted : start
   while (at < end) {
-    const { records } = await sendTo(connection, fetchLog(topic, partition, { from: at, maxBytes: fetchBytes }))
+    const { records } = await sendTo(connection, fetchLog(name, { offset: at, maxBytes: fetchBytes }))
     const before = at
     for (const batch of batchesIn(records)) {
       const [baseOffset, lastOffsetDelta] = [batch.readBigInt64BE(0), batch.readInt32BE(23)]

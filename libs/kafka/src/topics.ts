@@ -73,7 +73,8 @@ export class Topics {
   async #learn(answer: TopicMetadata, refusals: Refusal[]): Promise<Problem | undefined> {
     const topic = this.use(answer.name)
     if (answer.error === 0) {
-      for (const index of topic.learn(answer.leaders)) refusals.push(noPartition(index, answer.name))
+      for (const index of topic.learn(answer.leaders.map(({ node }) => node)))
+        refusals.push(noPartition(index, answer.name))
       return undefined
     }
     topic.readAt = 0

@@ -4,7 +4,10 @@ import { noLeaks } from '@millrace/testkit'
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { Cluster, type KafkaError } from '../src/index.ts'
-import { endOfLog, fetchLog } from '../src/requests/log.ts'
+import { fetchLog } from '../src/requests/fetch.ts'
+import { commitOffset, findGroup } from '../src/requests/group-offset.ts'
+import { endOfEpoch } from '../src/requests/leader-epoch.ts'
+import { listOffsets } from '../src/requests/list-offsets.ts'
 import { metadata } from '../src/requests/metadata.ts'
 import { produce } from '../src/requests/produce.ts'
 import { apis } from '../src/requests/request.ts'
@@ -96,16 +99,22 @@ test('an abort ends the cluster at once, and nothing can be sent any more', asyn
 })
 
 test('answers of any bytes are read, or end in a RangeError', () => {
+  const place = { topic: 't', partition: 0 }
   const requests = [
     metadata(['t']),
     produce([], -1, 1),
-    endOfLog('t', 0, 'latest'),
-    fetchLog('t', 0, { from: 0n, maxBytes: 1 }),
+    listOffsets(place, { place: 'latest' }),
+    fetchLog(place, { offset: 0n, maxBytes: 1 }),
+    fetchLog({ ...place, topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' }, { offset: 0n, maxBytes: 1 }),
+    endOfEpoch(place, { current: 1, epoch: 1 }),
+    findGroup('g'),
+    commitOffset('g', place, { offset: 0n, leaderEpoch: 1 }),
   ]
   fc.assert(
     fc.property(fc.constantFrom(...requests), fc.uint8Array({ maxLength: 200 }), (request, bytes) => {
-      const from = new Reader(Buffer.from(bytes))
-      const ended = attempt(() => request.decode(from, request.api.most))
+      const { most, flexibleFrom = most + 1 } = request.api
+      const from = new Reader(Buffer.from(bytes), { flexible: most >= flexibleFrom })
+      const ended = attempt(() => request.decode(from, most))
       expect(ended === undefined || ended instanceof RangeError).toBe(true)
     }),
     { numRuns: 2_000 },

@@ -6,13 +6,25 @@ export interface Address {
   port: number
 }
 
+/** Who leads a partition, and since when. */
+export interface Leader {
+  /** The broker's node id; -1 where there is none now. */
+  node: number
+  /** Grows with each election; -1 where unknown. */
+  epoch: number
+}
+
 /** One topic in an answer: errors are counted a topic, so one that is gone hides no other. */
 export interface TopicMetadata {
   name: string
+  /** Tells a topic from another one that had its name; '' from brokers before 2.8. */
+  id: string
   /** Kafka's error number; 0 is none. */
   error: number
-  /** The leader's node id by partition; -1 where there is none now. */
-  leaders: number[]
+  /** Kafka's own, such as `__consumer_offsets`. */
+  internal: boolean
+  /** By partition. */
+  leaders: Leader[]
 }
 
 /** A cluster as one of its brokers sees it. */
@@ -21,34 +33,49 @@ export interface ClusterMetadata {
   topics: TopicMetadata[]
 }
 
-/** Asks for the cluster's brokers and these topics. Nothing is created by asking. */
-export function metadata(topics: readonly string[]): Request<ClusterMetadata> {
+const nobody: Leader = { node: -1, epoch: -1 }
+
+/** Asks for the cluster's brokers and these topics; null is all topics. Nothing is created by asking. */
+export function metadata(topics: readonly string[] | null): Request<ClusterMetadata> {
   return {
     api: apis.metadata,
-    encode(to) {
-      to.array(topics, topic => to.string(topic)).int8(0)
+    encode(to, version) {
+      if (topics === null) to.nullArray()
+      else {
+        to.array(topics, topic => {
+          if (version >= 10) to.uuid('')
+          to.string(topic).end()
+        })
+      }
+      to.int8(0) // create no topics
+      if (version >= 8) to.int8(0).int8(0) // nor tell what we may do
+      to.end()
     },
-    decode(from) {
+    decode(from, version) {
       from.int32() // throttled after the answer; metadata is asked for rarely
       const brokers = from.array(() => {
         const [node, host, port] = [from.int32(), from.string(), from.int32()]
         from.nullableString() // rack
+        from.end()
         return [node, { host, port }] as const
       })
       from.nullableString() // cluster id
       from.int32() // controller
       const topics = from.array((): TopicMetadata => {
         const [error, name] = [from.int16(), from.string()]
-        from.int8() // internal
-        const leaders: number[] = []
+        const id = version >= 10 ? from.uuid() : ''
+        const internal = from.int8() !== 0
+        const leaders: Leader[] = []
         from.array(() => {
           from.int16() // the partition's error: seen as a leader of -1
-          const [partition, leader] = [from.int32(), from.int32()]
-          from.int32() // leader's epoch
+          const [partition, node, epoch] = [from.int32(), from.int32(), from.int32()]
           for (let list = 0; list < 3; list++) from.array(() => from.int32()) // replicas, in sync, offline
-          leaders[partition] = leader
+          from.end()
+          leaders[partition] = { node, epoch }
         })
-        return { name, error, leaders: Array.from(leaders, leader => leader ?? -1) }
+        if (version >= 8) from.int32() // what we may do with the topic
+        from.end()
+        return { name, id, error, internal, leaders: Array.from(leaders, leader => leader ?? nobody) }
       })
       return { brokers: new Map(brokers), topics }
     },

@@ -13,11 +13,13 @@ export interface Api {
 /** The APIs that are ours. Kafka 2.5 and later have all of these versions; 4.x still has them. */
 export const apis = {
   produce: { name: 'Produce', key: 0, least: 7, most: 8 },
-  fetch: { name: 'Fetch', key: 1, least: 11, most: 11 },
+  fetch: { name: 'Fetch', key: 1, least: 11, most: 13, flexibleFrom: 12 },
   listOffsets: { name: 'ListOffsets', key: 2, least: 4, most: 5 },
-  metadata: { name: 'Metadata', key: 3, least: 7, most: 7 },
+  metadata: { name: 'Metadata', key: 3, least: 7, most: 10, flexibleFrom: 9 },
+  offsetCommit: { name: 'OffsetCommit', key: 8, least: 6, most: 7 },
   findCoordinator: { name: 'FindCoordinator', key: 10, least: 1, most: 2 },
   apiVersions: { name: 'ApiVersions', key: 18, least: 0, most: 0 },
+  offsetForLeaderEpoch: { name: 'OffsetForLeaderEpoch', key: 23, least: 3, most: 3 },
   initProducerId: { name: 'InitProducerId', key: 22, least: 3, most: 4, flexibleFrom: 2 },
 } as const satisfies { [name: string]: Api }
 

@@ -1,0 +1,97 @@
+import { apis, type Request } from './request.ts'
+
+/** A partition of a topic. */
+export interface PartitionName {
+  topic: string
+  /** The topic's id, where it is known: then no other topic of that name answers. */
+  topicId?: string
+  partition: number
+}
+
+/** What a reader may see: with `readCommitted` nothing of a transaction that has not ended yet. */
+export type Isolation = 'readUncommitted' | 'readCommitted'
+
+/** How Kafka numbers them. */
+export const isolationLevels: { [isolation in Isolation]: number } = { readUncommitted: 0, readCommitted: 1 }
+
+/** What to read of a partition's log. */
+export interface FetchFrom {
+  offset: bigint
+  /** The epoch of the leader that is asked, as metadata told it; -1: not to be checked. */
+  leaderEpoch?: number
+  isolation?: Isolation
+  /** About so many bytes; the first batch comes whole, the last may be cut. */
+  maxBytes: number
+}
+
+/** A transaction that was aborted: what its producer wrote from that offset on, up to the marker of its end. */
+export interface AbortedTransaction {
+  producerId: bigint
+  firstOffset: bigint
+}
+
+/** What a broker answers to a Fetch. */
+export interface Fetched {
+  /** Kafka's error number; 0 is none. */
+  error: number
+  /** Milliseconds for which the broker wants to hear no more of us. */
+  throttle: number
+  aborted: AbortedTransaction[]
+  /** Record batches, the last of which may be cut. */
+  records: Buffer
+}
+
+/** How long a broker waits for a first byte, in milliseconds. */
+const longestWait = 500
+/** The first version that names topics by their ids. */
+const byId = 13
+
+/** Reads a partition's log from an offset on; waits a while where there is nothing yet. */
+export function fetchLog({ topic, topicId = '', partition }: PartitionName, what: FetchFrom): Request<Fetched> {
+  const { offset, leaderEpoch = -1, isolation = 'readUncommitted', maxBytes } = what
+  return {
+    api: topicId === '' ? { ...apis.fetch, most: byId - 1 } : apis.fetch,
+    encode(to, version) {
+      to.int32(-1).int32(longestWait).int32(1).int32(maxBytes).int8(isolationLevels[isolation])
+      to.int32(0).int32(-1) // no session
+      to.array([topic], name => {
+        if (version >= byId) to.uuid(topicId)
+        else to.string(name)
+        to.array([partition], id => {
+          to.int32(id).int32(leaderEpoch).int64(offset)
+          if (version >= 12) to.int32(-1) // the epoch of what was read last: asked for by OffsetForLeaderEpoch
+          to.int64(-1n).int32(maxBytes).end()
+        }).end()
+      })
+      to.array([], () => undefined).string('') // topics to forget, rack
+      to.end()
+    },
+    decode(from, version) {
+      const [throttle, error] = [from.int32(), from.int16()]
+      from.int32() // session
+      const answers = from.array(() => {
+        if (version >= byId) from.uuid()
+        else from.string()
+        const partitions = from.array(() => {
+          from.int32() // partition
+          const error = from.int16()
+          from.int64() // high watermark
+          from.int64() // last stable offset
+          from.int64() // start of the log
+          const aborted = from.array(() => {
+            const transaction = { producerId: from.int64(), firstOffset: from.int64() }
+            from.end()
+            return transaction
+          })
+          from.int32() // preferred replica
+          const answer = { error, throttle, aborted, records: from.bytes() }
+          from.end()
+          return answer
+        })
+        from.end()
+        return partitions
+      })
+      return answers.flat()[0] ?? { error, throttle, aborted: [], records: Buffer.alloc(0) }
+    },
+  }
+}
