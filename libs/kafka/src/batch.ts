@@ -1,4 +1,11 @@
-import { BatchBuilder, BatchReader, type Compression, type ProducerStamp, stampBatch } from '@millrace/record'
+import {
+  BatchBuilder,
+  BatchReader,
+  type Compression,
+  type ProducerStamp,
+  type RecordView,
+  stampBatch,
+} from '@millrace/record'
 
 /** What a record batch of ours may come to when it is taken apart again. */
 const largestBatch = 2 ** 30
@@ -35,7 +42,7 @@ export class BatchCutter {
   }
 
   /** Throws BatchError where the record can't be in any batch; the batch stays as it was. */
-  add(view: Parameters<BatchBuilder['add']>[0], index: number): void {
+  add(view: RecordView, index: number): void {
     this.#builder.add(view)
     this.#indexes.push(index)
   }
@@ -68,4 +75,15 @@ export function pick(batch: Batch, wanted: (record: number) => boolean): Batch |
     if (reader.next() && wanted(record)) cutter.add(reader.view, index)
   }
   return cutter.cut()
+}
+
+/** The records of several batches in the order of their delivery. A view is valid until the next record. */
+export function* recordsOf(batches: readonly Batch[]): Generator<{ batch: Batch; index: number; view: RecordView }> {
+  const readers = new Map(batches.map(batch => [batch, new BatchReader({ maxBytes: largestBatch })]))
+  for (const [batch, reader] of readers) reader.open(batch.bytes)
+  const order = batches.flatMap(batch => batch.indexes.map(index => ({ batch, index })))
+  for (const { batch, index } of order.sort((a, b) => a.index - b.index)) {
+    const reader = readers.get(batch)
+    if (reader?.next()) yield { batch, index, view: reader.view }
+  }
 }

@@ -208,5 +208,11 @@ class Attempt {
 const leftOut = { error: -1, message: 'left out of the answer', invalid: [], baseOffset: -1n }
 
 function noLeader(partitions: readonly Partition[]): string {
-  return `${partitions.map(({ topic, id }) => `${topic}, partition ${id}`).join('; ')}: no broker leads it now.`
+  const words = partitions.map(({ topic, id, gone }) =>
+    gone
+      ? `${topic} has no partition ${id} any more. Records that were sent there, and never answered, wait for it: they ` +
+        'may not go elsewhere. Give the topic that partition, or delete the route.'
+      : `${topic}, partition ${id}: no broker leads it now.`,
+  )
+  return words.join(' ')
 }

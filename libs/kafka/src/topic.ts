@@ -1,5 +1,5 @@
 import { BatchBuilder, BatchReader, type Compression, type RecordView } from '@millrace/record'
-import { type Batch, BatchCutter, mayBeStored } from './batch.ts'
+import { type Batch, BatchCutter, mayBeStored, recordsOf } from './batch.ts'
 import { partitionOfKey, partitionOfLane } from './partitioner.ts'
 
 /** How records find their partition where none is named: by key as Kafka's clients do, or one for the whole lane. */
@@ -26,6 +26,10 @@ export class Partition {
   readonly id: number
   /** The node that leads it; -1 where none does now. */
   leader = -1
+  /** The topic does not have it any more. */
+  gone = false
+  /** Whether its records named it; else they were put here. A route does the one or the other. */
+  named = false
   /** The sequence number of the next batch's first record. */
   sequence = 0
   /** A batch that may be in the log was given up: the sequence is not known until a new epoch begins. */
@@ -66,6 +70,11 @@ export class Partition {
     const batch = this.batches.shift()
     this.sequence = (this.sequence + (batch?.indexes.length ?? 0)) % sequences
     if (offset !== undefined && offset >= 0n) this.lastOffset = offset
+  }
+
+  /** Gives up what waits, if nobody has any of it: behind a batch that may be in the log, all waits for that. */
+  takeUnsent(): Batch[] {
+    return this.batches.every(({ state }) => state === 'new') ? this.batches.splice(0) : []
   }
 
   #cut(): void {
@@ -119,24 +128,21 @@ export class Topic {
     return true
   }
 
-  /** The topic has these leaders: places what waited. Returns the records that name a partition it does not have. */
+  /**
+   * The topic has these leaders: places what waited for that. Where it was made anew with fewer partitions, what was
+   * never sent is placed again. Returns the records that name a partition which it does not have.
+   */
   learn(leaders: readonly number[]): number[] {
-    for (const [id, leader] of leaders.entries()) {
-      this.partitions[id] ??= new Partition(this.name, id)
-      this.partitions[id].leader = leader
+    const isSmaller = leaders.length < this.#count
+    for (const id of leaders.keys()) this.partitions[id] ??= new Partition(this.name, id)
+    for (const partition of this.partitions) {
+      partition.gone = partition.id >= leaders.length
+      partition.leader = leaders[partition.id] ?? -1
     }
-    for (const gone of this.partitions.slice(leaders.length)) gone.leader = -1
     this.#count = leaders.length
     this.readAt = performance.now()
-    const early = this.hasEarly && leaders.length > 0 ? this.#early?.finish() : undefined
-    if (early === undefined) return []
-    const [indexes, partitions] = [this.#earlyIndexes, this.#earlyPartitions]
-    const reader = new BatchReader({ maxBytes: 0 })
-    reader.open(early)
-    this.#forgetEarly()
-    const misplaced = indexes.filter((index, at) => reader.next() && !this.#place(reader.view, index, partitions[at]))
-    this.close()
-    return misplaced
+    if (leaders.length === 0) return []
+    return isSmaller ? this.#placeAgain() : this.#placeEarly()
   }
 
   /** No more records in this delivery; the next one's keyless records go elsewhere. */
@@ -157,6 +163,34 @@ export class Topic {
     return indexes
   }
 
+  #placeEarly(): number[] {
+    const early = this.hasEarly ? this.#early?.finish() : undefined
+    if (early === undefined) return []
+    const [indexes, partitions] = [this.#earlyIndexes, this.#earlyPartitions]
+    const reader = new BatchReader({ maxBytes: 0 })
+    reader.open(early)
+    this.#forgetEarly()
+    const misplaced = indexes.filter((index, at) => reader.next() && !this.#place(reader.view, index, partitions[at]))
+    this.close()
+    return misplaced
+  }
+
+  /** All of it, so that the records of a partition keep their order. What may be in a log stays where it is (R6). */
+  #placeAgain(): number[] {
+    const unsent = new Map(
+      this.partitions.flatMap(partition => {
+        const named = partition.named ? partition.id : undefined
+        return partition.takeUnsent().map(batch => [batch, named] as const)
+      }),
+    )
+    const misplaced: number[] = []
+    for (const { batch, index, view } of recordsOf([...unsent.keys()])) {
+      if (!this.#place(view, index, unsent.get(batch))) misplaced.push(index)
+    }
+    this.close()
+    return misplaced
+  }
+
   #forgetEarly(): void {
     this.#early = undefined
     this.#earlyIndexes = []
@@ -166,6 +200,7 @@ export class Topic {
   #place(view: RecordView, index: number, named: number | undefined): boolean {
     const partition = this.partitions[named ?? this.#choose(view)]
     if (partition === undefined || partition.id >= this.#count) return false
+    partition.named = named !== undefined
     partition.add(view, index, this.#settings)
     return true
   }

@@ -198,6 +198,18 @@ test('a topic that is deleted and made again is written to from its beginning', 
   expect(await valuesOf('again')).toEqual(['after'])
 })
 
+test('a topic that is made again with fewer partitions takes what waited for those that are gone', async () => {
+  await kafka.createTopic('fewer', 5)
+  await using rig = await openProducer(kafka.port, { topic: 'fewer' })
+  await kafka.deleteTopic('fewer')
+  const values = Array.from({ length: 20 }, (_, index) => `${index}`)
+  for (const [index, value] of values.entries()) rig.producer.add('fewer', record(value, value), { index })
+  expect(await rig.producer.deliver()).toMatchObject({ is: 'hold' })
+  await eventually(() => kafka.createTopic('fewer', 1).then(() => true), { what: 'the topic can be made again' })
+  expect(await settle(rig.producer)).toEqual({ is: 'done' })
+  expect(await valuesOf('fewer')).toEqual(values)
+})
+
 test('a missing topic is made where the route says so, as it says', async () => {
   const create = { partitions: 3, replicas: null, config: { 'max.message.bytes': '12345' } }
   await using rig = await openProducer(kafka.port, { topic: 'made', missingTopic: { create } })
