@@ -47,6 +47,20 @@ export class ByteReader {
     return this.bytes[this.at++]!
   }
 
+  /** The next so many bytes, at most six, as an unsigned integer with its lowest byte first. */
+  littleEndian(bytes: number): number {
+    let value = 0
+    for (let scale = 1, i = 0; i < bytes; i++, scale *= 256) value += this.byte() * scale
+    return value
+  }
+
+  /** Steps over so many bytes. */
+  pass(bytes: number): void {
+    const left = this.end - this.at
+    if (bytes > left) throw new BatchError('malformed', `${bytes} bytes at ${this.at}, with ${left} left.`)
+    this.at += bytes
+  }
+
   /**
    * Reads a length and steps over as many bytes: returns where they end, and `start` says where they begin.
    * Null, which `nullable` allows, is -1 for both.

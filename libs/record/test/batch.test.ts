@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { BatchBuilder, BatchReader, batchesIn, readHeader, type Record, stampBatch, viewOf } from '../src/index.ts'
 import { plain, read, records, write } from './batches.ts'
 
-const compressions = ['none', 'gzip', 'zstd'] as const
+const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const time = 1_700_000_000_000
 const stamp = { producerId: 4_000_000_001n, producerEpoch: 5, baseSequence: 7, transactional: true }
 

@@ -66,7 +66,7 @@ const records: Record[] = [
 /** Which kafkajs' producer cannot write. */
 const nullHeader: Record = { ...plain('with a null header'), headers: [['none', null]] }
 
-test.each(['none', 'gzip', 'zstd'] as const)(
+test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)(
   "what is written with %s, Kafka's consumer and kafkajs read",
   async compression => {
     const place = await newTopic(`ours-${compression}`)
@@ -118,28 +118,31 @@ function valuesOf(headers: Record['headers'], name: string): Buffer[] {
   return headers.filter(([other]) => other === name).map(([, value]) => value ?? Buffer.of())
 }
 
-test.each(['none', 'gzip', 'zstd'])("what Kafka's producer writes with %s is read", async compression => {
-  const place = await newTopic(`java-${compression}`)
-  const lines = Array.from({ length: 1000 }, (_, i) => ({
-    key: `k${i}`,
-    value: `wert ${i} ü`,
-    headers: `a:${i},b:,a:x`,
-  }))
-  await kafka.consoleProducer(place.topic, lines, compression)
-  const all = await fetched(place)
-  const expected = lines.map(({ key, value }, i) => ({
-    timestamp: expect.any(Number),
-    key: Buffer.from(key),
-    value: Buffer.from(value),
-    headers: [
-      ['a', Buffer.from(String(i))],
-      ['b', Buffer.of()],
-      ['a', Buffer.from('x')],
-    ],
-  }))
-  expect(all).toEqual(expected)
-  expect(all.every(({ timestamp }) => Math.abs(timestamp - Date.now()) < 60_000)).toBe(true)
-})
+test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'])(
+  "what Kafka's producer writes with %s is read",
+  async compression => {
+    const place = await newTopic(`java-${compression}`)
+    const lines = Array.from({ length: 1000 }, (_, i) => ({
+      key: `k${i}`,
+      value: `wert ${i} ü`,
+      headers: `a:${i},b:,a:x`,
+    }))
+    await kafka.consoleProducer(place.topic, lines, compression)
+    const all = await fetched(place)
+    const expected = lines.map(({ key, value }, i) => ({
+      timestamp: expect.any(Number),
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      headers: [
+        ['a', Buffer.from(String(i))],
+        ['b', Buffer.of()],
+        ['a', Buffer.from('x')],
+      ],
+    }))
+    expect(all).toEqual(expected)
+    expect(all.every(({ timestamp }) => Math.abs(timestamp - Date.now()) < 60_000)).toBe(true)
+  },
+)
 
 test('a broker counts the sequence of a stamped batch: a repeated one has its old offset, a gap is refused', async () => {
   const outOfOrderSequence = 45

@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
+import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils'
 import kafkajs, { type IHeaders } from 'kafkajs'
 
 // Node does not see these two among the names that kafkajs exports, as vitest does.
@@ -36,11 +37,7 @@ export async function readTopic(
   { topic, partitions }: { topic: string; partitions: readonly { partition: number; low: string }[] },
   visit: (record: KafkaRecord) => void,
 ): Promise<void> {
-  // kafkajs has gzip alone of itself.
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-    compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
-    decompress: (buffer: Buffer) => promisify(zstdDecompress)(buffer),
-  })
+  addCodecs()
   const cluster = openCluster(brokers)
   await cluster.connect()
   try {
@@ -53,6 +50,22 @@ export async function readTopic(
   } finally {
     await cluster.disconnect()
   }
+}
+
+/** kafkajs has gzip alone of itself. Snappy is read without the Java library's frame. */
+function addCodecs(): void {
+  CompressionCodecs[CompressionTypes.Snappy] = () => ({
+    compress: async ({ buffer }: { buffer: Buffer }) => snappyCompress(buffer),
+    decompress: async (buffer: Buffer) => snappyDecompress(buffer),
+  })
+  CompressionCodecs[CompressionTypes.LZ4] = () => ({
+    compress: async ({ buffer }: { buffer: Buffer }) => lz4Compress(buffer),
+    decompress: async (buffer: Buffer) => lz4Decompress(buffer),
+  })
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+    compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
+    decompress: (buffer: Buffer) => promisify(zstdDecompress)(buffer),
+  })
 }
 
 /** One Fetch; gives the offset to go on from, undefined at the end of the partition. */
