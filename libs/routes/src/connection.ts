@@ -66,6 +66,12 @@ export interface Connection {
   kafka?: KafkaConnection | undefined
 }
 
+/** What a connection speaks. */
+export type Protocol = 'mqtt' | 'kafka'
+
+/** The protocol of a connection: the one that is there. */
+export const protocolOf = ({ mqtt }: Connection): Protocol => (mqtt === undefined ? 'kafka' : 'mqtt')
+
 /** A connection's `spec`, as written (decode) and as kept (encode). */
 export type ConnectionSpec = Omit<Connection, 'name'>
 

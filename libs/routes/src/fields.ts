@@ -64,16 +64,29 @@ export function integer(least: number, most: number): z.ZodNumber {
   return z.number(sentence).refine(value => Number.isInteger(value) && value >= least && value <= most, sentence)
 }
 
+/** What an end of a route is called once read: the protocol is not written, for the connection that is named says it. */
+export function spoken<P extends string, T extends object>(
+  protocol: P,
+  schema: z.ZodType<T>,
+): z.ZodType<T & { protocol: P }> {
+  return z.codec(schema, z.custom<T & { protocol: P }>(), {
+    decode: written => ({ protocol, ...written }),
+    encode(read) {
+      const written = { ...read }
+      Reflect.deleteProperty(written, 'protocol')
+      return written
+    },
+  })
+}
+
 /** One value of a closed set. */
-export function oneOf<const T extends string | number>(...values: T[]): z.ZodLiteral<T> {
+export function oneOf<const T extends string | number | boolean>(...values: T[]): z.ZodLiteral<T> {
   const error = (issue: { input?: unknown }) => {
     if (issue.input === undefined) return `missing; expected one of ${values.join(', ')}`
     const sentence = `expected one of ${values.join(', ')}`
     if (typeof issue.input !== 'string') return sentence
-    const number = values.find(value => typeof value === 'number' && String(value) === issue.input)
-    return (
-      sentence + (number === undefined ? meant(issue.input, values.map(String)) : `; write ${number} without quotes`)
-    )
+    const bare = values.find(value => typeof value !== 'string' && String(value) === issue.input)
+    return sentence + (bare === undefined ? meant(issue.input, values.map(String)) : `; write ${bare} without quotes`)
   }
   return z.literal(values, { error })
 }

@@ -13,30 +13,34 @@ export interface BusFacts {
 
 /** Why a route promises less than its protocols can. */
 export interface Lowered {
-  code: 'qos_0' | 'acks_0' | 'acks_1' | 'bus_not_synced' | 'bus_unknown'
+  code: 'qos_0' | 'publish_qos_0' | 'acks_0' | 'acks_1' | 'bus_not_synced' | 'bus_unknown'
   message: string
 }
 
 /**
- * What a route really promises. From MQTT the most is `at-least-once`: a broker sends again what it saw no
- * acknowledgement for. Anything that lowers it makes it `best-effort`: a message may be lost when a process dies.
+ * What a route really promises. With MQTT at either end the most is `at-least-once`: what saw no acknowledgement is sent
+ * again. From Kafka to Kafka it is `exactly-once` where the route asks for transactions; into a lane Kafka's records come
+ * exactly once anyway. Anything that lowers it makes it `best-effort`: a message may be lost when a process dies.
  */
 export function guaranteeOf(route: Route, bus: BusFacts): { guarantee: Guarantee; lowered: Lowered[] } {
   const lowered = [...loweredByRoute(route), ...loweredByBus(bus)]
-  return { guarantee: lowered.length === 0 ? 'at-least-once' : 'best-effort', lowered }
+  const best = route.delivery === 'exactlyOnce' ? 'exactly-once' : 'at-least-once'
+  return { guarantee: lowered.length === 0 ? best : 'best-effort', lowered }
 }
 
 /** What a route's own fields lower, on any bus. */
 export function loweredByRoute({ source, sink }: Route): Lowered[] {
   const lowered: Lowered[] = []
-  if (source.qos === 0)
+  if (source.protocol === 'mqtt' && source.qos === 0)
     lowered.push({ code: 'qos_0', message: 'qos 0: the broker sends a message once and forgets it' })
-  if (sink.acks === 0)
+  if (sink.protocol === 'mqtt' && sink.qos === 0)
+    lowered.push({ code: 'publish_qos_0', message: 'qos 0: nobody says whether the broker has a message' })
+  if (sink.protocol === 'kafka' && sink.acks === 0)
     lowered.push({
       code: 'acks_0',
       message: 'acks 0: Kafka never says whether it has a record, and no fence keeps two writers apart',
     })
-  if (sink.acks === 1)
+  if (sink.protocol === 'kafka' && sink.acks === 1)
     lowered.push({
       code: 'acks_1',
       message: 'acks 1: a record is lost with its leader, and no fence keeps two writers apart',

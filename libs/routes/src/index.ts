@@ -6,6 +6,8 @@ export {
   type MqttAuth,
   type MqttConnection,
   mqttEndpoint,
+  type Protocol,
+  protocolOf,
   type SaslMechanism,
   type SecretReference,
   type Tls,
@@ -13,15 +15,23 @@ export {
 export type { SourceFile } from './document.ts'
 export { compileExpression } from './expression.ts'
 export { type BusFacts, type Guarantee, guaranteeOf, type Lowered } from './guarantee.ts'
+export { type KafkaBatch, type KafkaSink, type TopicToCreate } from './kafka-sink.ts'
+export type { KafkaSource } from './kafka-source.ts'
+export type { KafkaStart } from './kafka-start.ts'
+export { isTopicPattern, topicMatcher } from './kafka-topic.ts'
+export type { MqttSink } from './mqtt-sink.ts'
+export type { MqttSource } from './mqtt-source.ts'
 export { type DocumentProblem, formatProblem, type Place } from './problem.ts'
 export { type Documents, readDocuments } from './read.ts'
 export {
-  type KafkaBatch,
-  type KafkaSink,
   largestRecord,
-  type MqttSource,
   type Route,
-  type TopicToCreate,
+  type Sink,
+  sinkOf,
+  sinkService,
+  type Source,
+  sourceOf,
+  sourceService,
 } from './route.ts'
 export {
   type Credentials,

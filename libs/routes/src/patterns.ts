@@ -19,7 +19,7 @@ export function patternFault(ast: ASTNode): ExpressionFault | undefined {
     const pattern = call.args[2][0]
     const fault =
       pattern?.op === 'value' && typeof pattern.args === 'string'
-        ? faultOf(pattern.args)
+        ? patternFaultOf(pattern.args, 'the pattern of matches()')
         : { message: 'the pattern of matches() is written out, as text' }
     if (fault !== undefined) return { ...fault, offset: pattern?.start ?? call.start }
   }
@@ -38,19 +38,18 @@ function* nodesOf(value: unknown): Generator<ASTNode> {
 const isNode = (value: unknown): value is ASTNode =>
   typeof value === 'object' && value !== null && 'op' in value && 'args' in value
 
-function faultOf(pattern: string): Omit<ExpressionFault, 'offset'> | undefined {
+/** Why a pattern can't be used; undefined where it can. `what` it is begins the message. */
+export function patternFaultOf(pattern: string, what: string): Omit<ExpressionFault, 'offset'> | undefined {
   try {
     void new RegExp(pattern)
   } catch {
-    return { message: 'the pattern of matches() is no regular expression' }
+    return { message: `${what} is no regular expression` }
   }
   if (/\(\?(?:[=!]|<[=!])|\\[1-9]|\\k</.test(pattern)) {
-    return {
-      message: 'the pattern of matches() looks ahead or back, or repeats a group by its number: CEL has none of that',
-    }
+    return { message: `${what} looks ahead or back, or repeats a group by its number: that is not known here` }
   }
   if (!repeatsChoices(pattern)) return undefined
-  const message = 'the pattern of matches() repeats a group that itself repeats or chooses: it may take for ever'
+  const message = `${what} repeats a group that itself repeats or chooses: it may take for ever`
   return { message, hint: 'write [ab]+ for (a|b)+' }
 }
 

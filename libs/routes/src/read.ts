@@ -1,12 +1,13 @@
 /** Documents -> connections and routes, with every problem of every document in one pass. */
 import { z } from 'zod'
-import { checkConnection, checkReferences, checkRoute, type KnownConnections } from './checks.ts'
+import { checkConnection, checkReferences, checkRoute } from './checks.ts'
 import { type Connection, connectionSpec } from './connection.ts'
 import { type ParsedDocument, parseFile, type SourceFile } from './document.ts'
+import { fieldOf, type KnownConnections, readBest, schemasFor } from './ends.ts'
 import { fields, name, oneOf } from './fields.ts'
-import { errorAt, type Finding, findingsOf } from './finding.ts'
+import { errorAt, type Finding } from './finding.ts'
 import type { DocumentProblem } from './problem.ts'
-import { type Route, routeSpec } from './route.ts'
+import { byEnds, type Route, routeSpecs } from './route.ts'
 
 /** What was read. The valid documents are there also where others have problems. */
 export interface Documents {
@@ -16,10 +17,8 @@ export interface Documents {
 }
 
 const header = { apiVersion: oneOf('millrace.dev/v1'), metadata: fields({ name: name() }) }
-const kinds = {
-  Connection: fields({ ...header, kind: oneOf('Connection'), spec: connectionSpec }),
-  Route: fields({ ...header, kind: oneOf('Route'), spec: routeSpec }),
-}
+const connectionKind = fields({ ...header, kind: oneOf('Connection'), spec: connectionSpec })
+const routeKinds = byEnds((source, sink) => fields({ ...header, kind: oneOf('Route'), spec: routeSpecs[source][sink] }))
 const anyKind = fields({ ...header, kind: oneOf('Connection', 'Route'), spec: z.unknown() })
 
 /** One document on its way: what it is, as far as that can be told, and what was found in it. */
@@ -53,7 +52,10 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
   for (const { kind, name, connection } of drafts) {
     if (kind === 'Connection' && typeof name === 'string') named.set(name, connection)
   }
-  for (const draft of drafts) checkAmongOthers(draft, drafts, named)
+  for (const draft of drafts) {
+    if (draft.kind === 'Route') readRoute(draft, named)
+    checkAmongOthers(draft, drafts)
+  }
   problems.push(...drafts.flatMap(problemsOf))
   const valid = drafts.filter(
     ({ document, findings }) =>
@@ -66,38 +68,36 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
   }
 }
 
+/** A document, and the connection where it is one. A route is read when all connections are known: see `readRoute`. */
 function draftOf(file: string, document: ParsedDocument): Draft {
   const { value } = document
   const kind = fieldOf(value, 'kind')
-  const draft: Draft = {
-    file,
-    document,
-    kind,
-    name: fieldOf(fieldOf(value, 'metadata'), 'name'),
-    spec: fieldOf(value, 'spec'),
-    findings: [],
-  }
+  const name = fieldOf(fieldOf(value, 'metadata'), 'name')
+  const draft: Draft = { file, document, kind, name, spec: fieldOf(value, 'spec'), findings: [] }
   if (kind === 'Connection') {
-    const read = readWith(kinds.Connection, value, draft.findings)
+    const read = readWith([connectionKind], value, draft.findings)
     draft.connection = read && { name: read.metadata.name, ...read.spec }
     if (draft.connection !== undefined) draft.findings.push(...inSpec(checkConnection(draft.connection)))
-  } else if (kind === 'Route') {
-    const read = readWith(kinds.Route, value, draft.findings)
-    draft.route = read && { name: read.metadata.name, ...read.spec }
-    if (draft.route !== undefined) draft.findings.push(...inSpec(checkRoute(draft.route)))
-  } else readWith(anyKind, value, draft.findings)
+  } else if (kind !== 'Route') readWith([anyKind], value, draft.findings)
   return draft
 }
 
+function readRoute(draft: Draft, known: KnownConnections): void {
+  const read = readWith(schemasFor(routeKinds, draft.spec, known), draft.document.value, draft.findings)
+  draft.route = read && { name: read.metadata.name, ...read.spec }
+  if (draft.route !== undefined) draft.findings.push(...inSpec(checkRoute(draft.route)))
+  const end = (name: string) => fieldOf(fieldOf(draft.spec, name), 'connection')
+  draft.findings.push(...inSpec(checkReferences({ source: end('source'), sink: end('sink') }, known)))
+}
+
 /** Reads a value; what is wrong is found, and left out of a second attempt, so that what is right is there. */
-function readWith<T>(schema: z.ZodType<T>, value: unknown, findings: Finding[]): T | undefined {
-  const read = schema.safeParse(value)
-  if (read.success) return read.data
-  const found = findingsOf(read.error)
-  findings.push(...found)
+function readWith<T>(schemas: readonly z.ZodType<T>[], value: unknown, findings: Finding[]): T | undefined {
+  const read = readBest(schemas, value)
+  if (read.data !== undefined) return read.data
+  findings.push(...read.findings)
   const rest: unknown = structuredClone(value)
-  for (const { path } of found) leaveOut(rest, path)
-  return schema.safeParse(rest).data
+  for (const { path } of read.findings) leaveOut(rest, path)
+  return read.schema.safeParse(rest).data
 }
 
 function leaveOut(value: unknown, path: readonly PropertyKey[]): void {
@@ -106,16 +106,13 @@ function leaveOut(value: unknown, path: readonly PropertyKey[]): void {
   if (last !== undefined && typeof holder === 'object' && holder !== null) Reflect.deleteProperty(holder, last)
 }
 
-function checkAmongOthers(draft: Draft, drafts: readonly Draft[], known: KnownConnections): void {
+function checkAmongOthers(draft: Draft, drafts: readonly Draft[]): void {
   const first = drafts.find(other => other.kind === draft.kind && other.name === draft.name)
   if (typeof draft.name === 'string' && first !== undefined && first !== draft) {
     const { line } = first.document.place(['metadata', 'name'])
     const message = `there is another ${String(draft.kind)} of this name, at ${first.file}:${line}`
     draft.findings.push(errorAt(['metadata', 'name'], 'duplicate_name', message))
   }
-  if (draft.kind !== 'Route') return
-  const end = (name: string) => fieldOf(fieldOf(draft.spec, name), 'connection')
-  draft.findings.push(...inSpec(checkReferences({ source: end('source'), sink: end('sink') }, known)))
 }
 
 const inSpec = (findings: Finding[]): Finding[] =>
@@ -126,10 +123,6 @@ function problemsOf({ file, document, findings }: Draft): DocumentProblem[] {
     const field = path.length === 0 ? '' : `${path.map(String).join('.')}: `
     return { severity, code, file, ...document.place(path, at), message: field + message, hint }
   })
-}
-
-function fieldOf(value: unknown, key: PropertyKey): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
 }
 
 function byPlace(files: readonly SourceFile[]): (a: DocumentProblem, b: DocumentProblem) => number {

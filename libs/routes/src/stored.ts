@@ -5,8 +5,9 @@
 import { z } from 'zod'
 import { checkReferences, checkRoute } from './checks.ts'
 import { type Connection, type ConnectionSpec, connectionSpec } from './connection.ts'
+import { readBest, schemasFor } from './ends.ts'
 import { type Finding, findingsOf } from './finding.ts'
-import { type Route, type RouteSpec, routeSpec } from './route.ts'
+import { type Route, type RouteSpec, routeSpecs } from './route.ts'
 
 /** What is kept, by name: in `mr_routes`, and in a request to apply. */
 export interface StoredSpecs {
@@ -38,7 +39,8 @@ export function storedConnection(connection: Connection): unknown {
 
 /** A route's spec, to be kept. */
 export function storedRoute(route: Route): unknown {
-  return z.encode(routeSpec, withoutName<RouteSpec>(route))
+  const { source, sink } = route
+  return z.encode(routeSpecs[source.protocol][sink.protocol], withoutName<RouteSpec>(route))
 }
 
 function withoutName<Spec extends object>(named: Spec): Spec {
@@ -56,9 +58,10 @@ export function parseStored(specs: StoredSpecs): Stored {
     else stored.problems.push(...problemsOf('Connection', name, findingsOf(read.error)))
   }
   for (const [name, spec] of Object.entries(specs.routes)) {
-    const read = routeSpec.safeParse(spec)
-    const findings = read.success ? checksOf({ name, ...read.data }, stored.connections) : findingsOf(read.error)
-    if (read.success && findings.length === 0) stored.routes.set(name, { name, ...read.data })
+    const { data, findings } = readBest(schemasFor(routeSpecs, spec, stored.connections), spec)
+    const route = data && { name, ...data }
+    if (route !== undefined) findings.push(...checksOf(route, stored.connections))
+    if (route !== undefined && findings.length === 0) stored.routes.set(name, route)
     else stored.problems.push(...problemsOf('Route', name, findings))
   }
   return stored

@@ -4,7 +4,7 @@ import { readDocuments } from '@millrace/routes'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { connectionSpec } from '../src/connection.ts'
-import { routeSpec } from '../src/route.ts'
+import { routeSpecs } from '../src/route.ts'
 
 const examples = join(import.meta.dirname, '../../../examples')
 
@@ -21,7 +21,8 @@ test.each(['telemetry', '.'])('the documents of examples/%s are valid, and nothi
 })
 
 test('the reference names every field that there is', () => {
-  const fields = [connectionSpec, routeSpec].flatMap(schema => fieldNames(z.toJSONSchema(schema, { io: 'input' })))
+  const schemas = [connectionSpec, ...Object.values(routeSpecs).flatMap(bySink => Object.values(bySink))]
+  const fields = schemas.flatMap(schema => fieldNames(z.toJSONSchema(schema, { io: 'input' })))
   expect(fields).toContain('maxRecords')
   const text = filesOf('.')
     .map(file => file.text)

@@ -16,6 +16,7 @@ test('reads connections and routes, with every default filled in', () => {
     {
       name: 'telemetry',
       source: {
+        protocol: 'mqtt',
         connection: 'plant',
         topics: ['a/#'],
         qos: 1,
@@ -24,6 +25,7 @@ test('reads connections and routes, with every default filled in', () => {
         retained: 'include',
       },
       sink: {
+        protocol: 'kafka',
         connection: 'lake',
         topic: 'telemetry',
         partition: 'key',
@@ -42,7 +44,7 @@ test('reads connections and routes, with every default filled in', () => {
 describe('fields', () => {
   test('an unknown field is told with the nearest known one', () => {
     expect(ofRoute({ sink: ', ack: all' })).toEqual([
-      'f:6:47: spec.sink.ack: unknown field; known here: connection, topic, key, partition, createTopic, acks, compression, batch; did you mean "acks"?',
+      'f:6:47: spec.sink.ack: unknown field; known here: connection, topic, key, partition, createTopic, acks, compression, batch, positionTopic; did you mean "acks"?',
     ])
   })
 
@@ -106,7 +108,10 @@ describe('fields', () => {
     ['createTopic: { partitions: 1e9 }', 'spec.sink.createTopic.partitions: expected a whole number from 1 to 10000'],
     ['createTopic: { config: { retention.ms: 5 } }', 'spec.sink.createTopic.config.retention.ms: expected text'],
     ['acks: "1"', 'spec.sink.acks: expected one of all, 1, 0; write 1 without quotes'],
-    ['compression: snapy', 'spec.sink.compression: expected one of none, gzip, zstd'],
+    [
+      'compression: snapy',
+      'spec.sink.compression: expected one of none, gzip, snappy, lz4, zstd; did you mean "snappy"?',
+    ],
     [
       'partition: kye',
       'spec.sink.partition: expected key, lane, or a template such as "${record.json.line}" (did you mean "key"?)',
@@ -186,9 +191,9 @@ describe('documents among each other', () => {
     ])
   })
 
-  test('a connection of the wrong protocol is told', () => {
+  test('what a route may say follows from the connections that it names', () => {
     expect(problemsOf(together(route().replace('connection: plant', 'connection: lake')))).toEqual([
-      'f:5:25: spec.source.connection: a source of this version speaks mqtt, and this connection does not',
+      expect.stringMatching(/^f:5:40: spec.source.topics.0: expected a Kafka topic/),
     ])
   })
 

@@ -1,6 +1,6 @@
 /** Routes as users wrote them -> the lanes that the coordinator places. */
 import type { RoutesDocument, ServiceName } from '@millrace/bus'
-import { parseStored, type Route, type StoredSpecs } from '@millrace/routes'
+import { parseStored, type Route, sinkService, sourceService, type StoredSpecs, topicMatcher } from '@millrace/routes'
 import type { RouteLanes } from './wanted.ts'
 
 /** A route of `mr_routes`, read. */
@@ -28,18 +28,16 @@ export function knownRoutes(document: RoutesDocument): KnownRoute[] {
   })
 }
 
-function knownRoute(
-  { uid, version, deleting = false, discard = false, retiring = [] }: KeptRoute,
-  spec: Route,
-): KnownRoute {
-  const lanes = deleting ? [] : lanesOfSpec(spec)
+function knownRoute(kept: KeptRoute, spec: Route): KnownRoute {
+  const { uid, version, deleting = false, discard = false, retiring = [] } = kept
   return {
     name: spec.name,
     uid,
     version,
-    source: 'mqtt-ingress',
-    sink: 'kafka-egress',
-    lanes,
+    source: sourceService(spec),
+    sink: sinkService(spec),
+    lister: isListed(spec) && !deleting,
+    lanes: deleting ? [] : lanesOf(kept, spec),
     retiring,
     deleting,
     discard,
@@ -47,7 +45,22 @@ function knownRoute(
   }
 }
 
-/** The lanes that a route asks for: one a subscriber slot, named by its number. */
-export function lanesOfSpec({ source }: Route): string[] {
-  return Array.from({ length: source.subscribers }, (_, slot) => String(slot))
+/** Whether a lister finds the lanes of a route: the partitions of its source. */
+export function isListed({ source }: Route): boolean {
+  return source.protocol === 'kafka'
+}
+
+/** The lanes that a route of `mr_routes` has, but for those that retire. */
+export function lanesOf({ lanes = [] }: KeptRoute, spec: Route): string[] {
+  return wantedLanes(spec, lanes)
+}
+
+/**
+ * The lanes that a route asks for: one a subscriber slot, named by its number; or of the partitions that are known
+ * (`<topic>/<partition>`) those of its topics.
+ */
+export function wantedLanes({ source }: Route, known: readonly string[]): string[] {
+  if (source.protocol === 'mqtt') return Array.from({ length: source.subscribers }, (_, slot) => String(slot))
+  const isRead = topicMatcher(source.topics)
+  return known.filter(lane => isRead(lane.slice(0, lane.lastIndexOf('/'))))
 }

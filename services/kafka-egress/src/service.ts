@@ -4,7 +4,7 @@ import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext, PlacedService } from '@millrace/host'
 import { KafkaError } from '@millrace/kafka'
 import { deliver } from '@millrace/lane'
-import { compileExpression } from '@millrace/routes'
+import { compileExpression, sinkOf, sourceService } from '@millrace/routes'
 import { KafkaSink } from './sink.ts'
 
 /** How many bytes of waiting batches become one delivery, however many partitions they go to. */
@@ -18,13 +18,13 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
   if (sink === undefined) return
   await deliver({
     bus,
-    lane: { service: 'mqtt-ingress', route: actor.route, lane: actor.lane },
+    lane: { service: sourceService(route), route: actor.route, lane: actor.lane },
     sinkService: service.name,
     uid: actor.uid,
     epoch: actor.epoch,
     sink,
     ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
-    merge: { records: route.sink.batch.maxRecords, bytes: deliveryBytes },
+    merge: { records: sinkOf(route, 'kafka').batch.maxRecords, bytes: deliveryBytes },
     mayWrite: () => mayWrite(context),
     signal,
     draining,

@@ -3,7 +3,7 @@ import { type ActorAssignment, FencedError } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
 import { Cluster, clusterSettings, KafkaError, Producer, ProducerFencedError } from '@millrace/kafka'
 import type { Delivery, Outcome, Sink } from '@millrace/lane'
-import { isTemplate, resolveCredentials } from '@millrace/routes'
+import { isTemplate, resolveCredentials, sinkOf } from '@millrace/routes'
 import { mapperOf, type Mapper } from './map.ts'
 
 /** What of an actor's context a sink needs. */
@@ -32,7 +32,8 @@ export class KafkaSink implements Sink {
       throw new KafkaError('configuration', `${connection.name} is not a Kafka connection.`)
     const credentials = await resolveCredentials(connection, { secrets, folder: context.settings.secretsDir })
     const cluster = await Cluster.open(clusterSettings(connection.kafka, { credentials, clientId: 'millrace' }), signal)
-    const { topic, createTopic, partition, acks, compression, batch } = route.sink
+    const written = sinkOf(route, 'kafka')
+    const { topic, createTopic, partition, acks, compression, batch } = written
     const isFixed = !isTemplate(topic)
     try {
       const producer = await Producer.open({
@@ -47,7 +48,7 @@ export class KafkaSink implements Sink {
         topic: isFixed ? topic : undefined,
         mayWrite,
       })
-      return new KafkaSink(cluster, producer, mapperOf(route))
+      return new KafkaSink(cluster, producer, mapperOf({ sink: written, headers: route.headers }))
     } catch (error) {
       cluster.close()
       throw error

@@ -1,7 +1,7 @@
 /** The connection of a slot's session to its broker, and how a session ends that nobody wants any more. */
 import type { ActorContext } from '@millrace/host'
 import { type Attempt, connect } from '@millrace/mqtt'
-import { mqttEndpoint, resolveCredentials, SecretError } from '@millrace/routes'
+import { mqttEndpoint, resolveCredentials, SecretError, sourceOf } from '@millrace/routes'
 
 /** Whose session it is. */
 export interface SlotSession {
@@ -30,7 +30,7 @@ export async function connectSlot(context: ActorContext, session: SlotSession): 
         clientId,
         username,
         password,
-        sessionExpiry: route.source.sessionExpiry / 1000,
+        sessionExpiry: sourceOf(route, 'mqtt').sessionExpiry / 1000,
         receiveMaximum,
         keepAlive: source.mqtt.keepAlive / 1000,
       },

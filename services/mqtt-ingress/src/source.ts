@@ -15,6 +15,7 @@ import type { ActorContext } from '@millrace/host'
 import type { SourceEvents, Writer } from '@millrace/lane'
 import { type Ending, type Publish, type Session, SessionClosedError, toRecord } from '@millrace/mqtt'
 import { emptyView, HeaderWriter } from '@millrace/record'
+import { type MqttSource, sourceOf } from '@millrace/routes'
 import { Condition } from './condition.ts'
 import { connectSlot } from './connection.ts'
 import { clientIdOf, endedPosition, filtersOf, openingPosition, type Position } from './slot.ts'
@@ -37,6 +38,7 @@ const heldAfter = 5_000
 
 export class Source implements SourceEvents {
   readonly #context: ActorContext
+  readonly #reads: MqttSource
   readonly #slot: Slot
   readonly #openLane: OpenLane
   readonly #clientId: string
@@ -61,10 +63,11 @@ export class Source implements SourceEvents {
     const { installation, route } = context
     const name = { installation, route: route.name, lane: slot.lane }
     this.#context = context
+    this.#reads = sourceOf(route, 'mqtt')
     this.#slot = slot
     this.#openLane = openLane
     this.#clientId = clientIdOf(name)
-    this.#filters = filtersOf(name, route.source.topics, route.source.subscribers)
+    this.#filters = filtersOf(name, this.#reads.topics, this.#reads.subscribers)
     this.#position = endedPosition(this.#clientId)
     this.#condition = new Condition(context.state)
     this.#drained = aborted(context.draining)
@@ -132,7 +135,7 @@ export class Source implements SourceEvents {
 
   /** Tells what the broker kept of the session, and for how long it will. */
   #check(session: Session): void {
-    const expiry = this.#context.route.source.sessionExpiry / 1000
+    const expiry = this.#reads.sessionExpiry / 1000
     if (this.#position.subscribed && !session.sessionPresent) {
       this.#notice(
         'session_lost',
@@ -169,8 +172,8 @@ export class Source implements SourceEvents {
    * to its publisher and go nowhere. What comes by both comes twice.
    */
   async #subscribe(session: Session): Promise<void> {
-    const { route, draining } = this.#context
-    const { qos, retained } = route.source
+    const { draining } = this.#context
+    const { qos, retained } = this.#reads
     const subscriptions = this.#filters.map(filter => ({ filter, qos, retained }))
     const wait = backoff()
     let problems = await session.subscribe(subscriptions)
