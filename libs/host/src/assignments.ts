@@ -3,7 +3,8 @@
  *
  * 1. Of all documents ever read the one with the highest (term, revision) counts; an older one changes nothing.
  * 2. One that names another process (start id) gives this one nothing: what runs is aborted.
- * 3. Nothing is obeyed while the lease is not held (R11); it is read again when it is.
+ * 3. Nothing is obeyed while the lease is not held (R11); it is read again when it is. Until then the heartbeat says
+ *    that nothing was seen: the coordinator must not count on an instance that runs nothing and can't read why.
  * 4. A watch is a hint that something is new; what counts is read from the leader, and again every 15 s.
  */
 import { backoff, delay } from '@millrace/actor'
@@ -32,13 +33,23 @@ export interface AssignmentsOptions {
 export class Assignments {
   readonly #options: AssignmentsOptions
   readonly #wake = new Wake()
-  /** The highest document seen. */
-  seen = { term: 0, revision: 0 }
-  /** Whether the bucket has answered since the process began. */
+  /** Whether what was read is what is obeyed: it was read while the lease was held, which has not lapsed since. */
   known = false
+  /** The highest document read. */
+  #highest = { term: 0, revision: 0 }
 
   constructor(options: AssignmentsOptions) {
     this.#options = options
+  }
+
+  /** The highest document that counts here, for the heartbeat; zeros where none does. */
+  get seen(): { term: number; revision: number } {
+    return this.known ? this.#highest : { term: 0, revision: 0 }
+  }
+
+  /** The lease has lapsed: what was read may have changed since. */
+  forget(): void {
+    this.known = false
   }
 
   /** Read it again, soon. */
@@ -56,19 +67,20 @@ export class Assignments {
     const { bucket, key, lease } = this.#options
     const askedAt = performance.now()
     const entry = await bucket.read(key)
-    this.known = true
     if (entry !== undefined) this.#take(entry)
+    else this.known = lease.held(performance.now())
     lease.checked(askedAt)
   }
 
   #take({ value, revision }: Entry<AssignmentDocument>): void {
     const { lease, placement, startId, changed } = this.#options
-    const { term } = this.seen
-    if (value.term < term || (value.term === term && revision < this.seen.revision)) return
-    const newer = value.term !== term || revision !== this.seen.revision
+    const { term, revision: last } = this.#highest
+    if (value.term < term || (value.term === term && revision < last)) return
+    const newer = !this.known || value.term !== term || revision !== last
+    this.#highest = { term: value.term, revision }
+    this.known = lease.held(performance.now())
     if (value.startId !== startId) placement.abandon()
-    else if (lease.held(performance.now())) placement.obey(value.actors)
-    this.seen = { term: value.term, revision }
+    else if (this.known) placement.obey(value.actors)
     if (newer) changed()
   }
 

@@ -55,7 +55,10 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
 
   reports = () => this.#placement.reports()
   families = () => actorFamilies([...this.#placement.views()], this.#parts.settings.instance)
-  lapsed = () => this.#placement.abandon()
+  lapsed = () => {
+    this.#placement.abandon()
+    this.#assignments.forget()
+  }
   check = () => this.#assignments.soon()
   run = (signal: AbortSignal) => this.#assignments.run(signal)
   close = () => this.#placement.close()
@@ -65,8 +68,8 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
   }
 
   get notReady() {
-    if (!this.#assignments.known) return 'the assignment has not been read yet'
-    return this.#parts.lease.held(performance.now()) ? undefined : 'no heartbeat was stored in the last 4 s'
+    if (!this.#parts.lease.held(performance.now())) return 'no heartbeat was stored in the last 4 s'
+    return this.#assignments.known ? undefined : 'the assignment has not been read yet'
   }
 
   get state() {

@@ -24,7 +24,7 @@ export interface Work {
   reports(): ActorReport[]
   /** Their metrics. */
   families(): Family[]
-  /** The highest assignment document read. */
+  /** The highest assignment document that is obeyed; zeros where none is. */
   readonly seen: { term: number; revision: number }
   /** Why it can't be done now, though NATS is connected, or undefined. */
   readonly notReady: string | undefined

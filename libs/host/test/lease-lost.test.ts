@@ -46,6 +46,22 @@ test('a nats-server that is there and does not answer is as good as gone', async
   expect(service.events('write').filter(({ at }) => at > aborted.at && at < back)).toEqual([])
 })
 
+test('who lost its lease, and can not read its assignment again, says that it has seen none', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5)])
+  await service.saw('write', 5)
+  await rig.seen('it runs what it has seen', ({ term, actors }) => term === 1 && actors.length === 1)
+  await rig.bus.jsm.streams.delete('KV_mr_assign')
+  rig.nats.pause()
+  await service.saw('aborted')
+  rig.nats.resume()
+  const { beat } = await rig.seen('nothing seen, nothing running', d => d.term === 0 && d.actors.length === 0)
+  const later = await rig.seen('two beats later', d => d.beat >= beat + 2)
+  expect(later).toMatchObject({ term: 0, revision: 0, actors: [] })
+})
+
 test('who asks whether it is still the owner gets its answer from the assignment, not from a fresh lease', async () => {
   await using rig = await Rig.start()
   await rig.routes(1, 'curious')

@@ -1,5 +1,5 @@
 /** All that was seen, put together: what a plan rests on. */
-import type { RoutesDocument } from '@millrace/bus'
+import type { InstanceDocument, RoutesDocument } from '@millrace/bus'
 import type { Attention } from './attention.ts'
 import type { Liveness } from './liveness.ts'
 import type { KnownRoute } from './route-lanes.ts'
@@ -21,19 +21,33 @@ export interface Watched {
   attention: Attention
 }
 
+/** The last heartbeat of each instance that may have actors, its document, and how well it is heard. */
+export interface Heard extends Omit<Watched, 'store'>, Pick<Situation, 'documents'> {
+  heartbeats: ReadonlyMap<string, InstanceDocument>
+}
+
 /** What is there now, by this process's clock. */
 export function situationOf({ store, liveness, attention }: Watched, routes: Routes): Situation {
-  const clock = performance.now()
   const documents = store.assignments.entries
-  const instances = new Map<string, Instance>()
-  for (const [key, { document }] of store.instances.entries) {
-    if (serviceOf(key) === 'coordinator') continue
-    const presence = liveness.presence(key, clock)
-    if (presence !== 'live') attention.forget(key)
-    const isDeaf = presence === 'live' && attention.isDeaf(key, document, documents.get(key), clock)
-    instances.set(key, { presence: isDeaf ? 'deaf' : presence, heartbeat: document })
-  }
+  const heartbeats = [...store.instances.entries].filter(([key]) => serviceOf(key) !== 'coordinator')
+  const placed = new Map(heartbeats.map(([key, { document }]) => [key, document]))
+  const instances = instancesAt(performance.now(), { heartbeats: placed, documents, liveness, attention })
   return { wanted: wanted(routes, documents), instances, documents }
+}
+
+/** The instances as they are by all that was heard of them until now, a time of a monotonic clock. */
+export function instancesAt(
+  now: number,
+  { heartbeats, documents, liveness, attention }: Heard,
+): ReadonlyMap<string, Instance> {
+  const instances = new Map<string, Instance>()
+  for (const [key, heartbeat] of heartbeats) {
+    const presence = liveness.presence(key, now)
+    if (presence !== 'live') attention.forget(key)
+    const isDeaf = presence === 'live' && attention.isDeaf(key, heartbeat, documents.get(key), now)
+    instances.set(key, { presence: isDeaf ? 'deaf' : presence, heartbeat })
+  }
+  return instances
 }
 
 /**

@@ -40,6 +40,7 @@ export type Event =
       drains: string[]
     }
   | { is: 'settle' }
+  | { is: 'listen'; readers: string[] }
 
 /** What may happen to instances, leaders and routes. */
 export const changes = fc.oneof(
@@ -71,9 +72,15 @@ const steps = fc.oneof(
 ) as fc.Arbitrary<Event>
 
 const settle = fc.constant<Event>({ is: 'settle' })
+const listen = fc.record({ is: fc.constant('listen'), readers: fc.subarray(keys) }) as fc.Arbitrary<Event>
 /** Anything, in any order: changes, and the small steps by which they are noticed. */
 export const happenings = fc.array(
-  fc.oneof({ weight: 3, arbitrary: changes }, { weight: 6, arbitrary: steps }, { weight: 1, arbitrary: settle }),
+  fc.oneof(
+    { weight: 12, arbitrary: changes },
+    { weight: 24, arbitrary: steps },
+    { weight: 4, arbitrary: settle },
+    { weight: 1, arbitrary: listen },
+  ),
   { maxLength: 60, size: 'max' },
 )
 
@@ -82,6 +89,7 @@ export function apply(world: World, event: Event): void {
   if (event.is === 'pass') world.pass(event.milliseconds)
   else if (event.is === 'elect') world.elect()
   else if (event.is === 'settle') world.settle()
+  else if (event.is === 'listen') world.listen(event.readers)
   else if (event.is === 'round') round(world, event)
   else change(world, event)
 }

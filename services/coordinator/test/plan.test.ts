@@ -17,6 +17,7 @@ describe('plan', () => {
         for (const event of events) {
           apply(world, event)
           world.checkOwners()
+          if (event.is === 'listen') expectServed(world, event.readers)
         }
         world.settle()
         expectSettled(world)
@@ -66,6 +67,17 @@ function expectSettled(world: World): void {
     const running = [...world.processes.values()].filter(({ key }) => rows.has(key)).flatMap(process => process.runs())
     const wanted = wantedIn(world, service).map(({ actor }) => ({ ...actor, epoch: 0 }))
     expect(byId(running.map(actor => ({ ...actor, epoch: 0 })))).toEqual(byId(wanted))
+  }
+}
+
+/** Whoever reads has all that nobody else shows: a deaf instance keeps nothing waiting but what it runs itself. */
+function expectServed(world: World, readers: readonly string[]): void {
+  const living = [...world.processes].filter(([, { acts, cutOff }]) => acts && !cutOff)
+  for (const service of ['mqtt-ingress', 'kafka-egress']) {
+    const there = living.filter(([key]) => key.startsWith(service))
+    if (!there.some(([key, { state }]) => state === 'running' && readers.includes(key))) continue
+    const running = new Set(there.flatMap(([, process]) => process.runs().map(({ id }) => id)))
+    expect(wantedIn(world, service).filter(({ actor }) => !running.has(actor.id))).toEqual([])
   }
 }
 

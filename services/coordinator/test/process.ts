@@ -65,7 +65,7 @@ export class Process {
     if (!this.acts || this.cutOff || entry === undefined) return
     const { document, revision } = entry
     if (document.term < this.#seen.term || revision < this.#seen.revision) return
-    this.#seen = { term: document.term, revision, document }
+    this.#seen = { term: document.term, revision, document: this.#lapsed ? undefined : document }
     this.#obey()
   }
 
@@ -80,7 +80,7 @@ export class Process {
     this.#stored = now
     this.#lapsed = false
     this.#beat += 1
-    const { term, revision } = this.#seen
+    const { term, revision } = this.told ? this.#seen : { term: 0, revision: 0 }
     const actors = [
       ...[...this.running.values()].map(actor => report(actor, actor.retire === true ? 'stopped' : 'running')),
       ...[...this.draining.values()].map(actor => report(actor, 'draining')),

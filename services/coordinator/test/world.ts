@@ -3,8 +3,10 @@
  * be as old as it likes. Every write is checked against the invariants of plan.ts, and so is what really runs.
  */
 import type { ActorAssignment, AssignmentDocument, InstanceDocument } from '@millrace/bus'
+import { Attention } from '../src/attention.ts'
 import { Epochs } from '../src/epoch.ts'
 import { Liveness } from '../src/liveness.ts'
+import { instancesAt } from '../src/look.ts'
 import { plan, SupersededError } from '../src/plan.ts'
 import type { Revised } from '../src/situation.ts'
 import { Process } from './process.ts'
@@ -14,6 +16,7 @@ import { type RouteLanes, wantedActors } from '../src/wanted.ts'
 export class Leader {
   readonly epochs: Epochs
   readonly liveness = new Liveness()
+  readonly attention = new Attention()
   readonly beats = new Map<string, InstanceDocument>()
   readonly documents = new Map<string, Revised<AssignmentDocument>>()
   believes = true
@@ -36,6 +39,8 @@ export class World {
   /** Every assignment that was ever written: who was told what under which epoch. */
   readonly #said = new Map<string, string>()
   readonly #highest = new Map<string, number>()
+  /** What was told to deaf instances that did not show it, and so may have gone to others: only the epochs stop it. */
+  readonly #givenUp = new Set<string>()
   #revision = 0
   #starts = 0
 
@@ -105,12 +110,11 @@ export class World {
   act(leader: Leader, most = Number.POSITIVE_INFINITY): number {
     if (!leader.believes) return 0
     for (const key of leader.liveness.silent(this.now)) this.hear(leader, key)
-    const instances = new Map(
-      [...leader.beats].map(([key, heartbeat]) => [
-        key,
-        { presence: leader.liveness.presence(key, this.now), heartbeat },
-      ]),
-    )
+    const { liveness, attention, documents, beats: heartbeats } = leader
+    const instances = instancesAt(this.now, { heartbeats, documents, liveness, attention })
+    for (const [key, { presence, heartbeat }] of instances) {
+      if (presence === 'deaf') this.#giveUp(key, heartbeat)
+    }
     const wanted = [...this.routes.values()].flatMap(wantedActors)
     let written = 0
     try {
@@ -159,16 +163,48 @@ export class World {
     this.#said.set(name, says)
   }
 
-  /** No actor runs in two processes that can act. */
+  #giveUp(key: string, { actors }: InstanceDocument): void {
+    for (const { document } of this.#history.get(key) ?? []) {
+      for (const { id, epoch } of document.actors) {
+        if (!actors.some(shown => shown.id === id)) this.#givenUp.add(`${id}@${epoch}`)
+      }
+    }
+  }
+
+  /** No actor runs in two processes that can act, unless all but the newest owner were deaf and did not show it. */
   checkOwners(): void {
-    const owner = new Map<string, string>()
+    const owners = new Map<string, { key: string; epoch: number }>()
     for (const process of this.processes.values()) {
       if (!process.acts) continue
-      for (const { id } of process.runs()) {
-        const other = owner.get(id)
-        if (other !== undefined && other !== process.key) throw new Error(`${id} runs in ${other} and ${process.key}`)
-        owner.set(id, process.key)
+      for (const { id, epoch } of process.runs()) {
+        const other = owners.get(id)
+        const mine = { key: process.key, epoch }
+        const [older, newer] = other !== undefined && other.epoch > epoch ? [mine, other] : [other, mine]
+        owners.set(id, newer)
+        if (older === undefined || older.key === newer.key || this.#givenUp.has(`${id}@${older.epoch}`)) continue
+        throw new Error(`${id} runs in ${older.key} (${older.epoch}) and ${newer.key} (${newer.epoch})`)
       }
+    }
+  }
+
+  /**
+   * Two minutes in which all beat and the leader acts, but only some read what they are told: the others turn out to be
+   * deaf, perhaps one after the other, unless there is nothing new for them to see.
+   */
+  listen(readers: readonly string[]): void {
+    if (this.leaders.length === 0) this.elect()
+    const leader = this.leaders.at(-1)
+    if (leader === undefined) return
+    for (let second = 0; second < 120; second += 1) {
+      for (const key of this.processes.keys()) this.beat(key)
+      this.lookAround(leader)
+      this.act(leader)
+      for (const key of readers) {
+        this.read(key)
+        this.processes.get(key)?.finishDrains()
+        this.checkOwners()
+      }
+      this.pass(1_000)
     }
   }
 
