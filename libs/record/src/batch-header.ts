@@ -81,6 +81,18 @@ export function stampBatch(batch: Buffer, stamp: ProducerStamp): void {
   batch.writeBigInt64BE(stamp.producerId, 43)
   batch.writeInt16BE(stamp.producerEpoch, 51)
   batch.writeInt32BE(stamp.baseSequence, 53)
+  seal(batch)
+}
+
+/** Makes the header that a batch has taken from another one that of its own records: fewer, and not as many bytes. */
+export function resize(batch: Buffer, count: number, maxTimestamp: number): void {
+  batch.writeInt32BE(batch.length - lengthEnd, 8)
+  batch.writeBigInt64BE(BigInt(maxTimestamp), 35)
+  batch.writeInt32BE(count, 57)
+  seal(batch)
+}
+
+function seal(batch: Buffer): void {
   batch.writeUInt32BE(crc32c(batch.subarray(attributesAt)), crcAt)
 }
 

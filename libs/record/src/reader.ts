@@ -75,6 +75,11 @@ export class BatchReader {
     return true
   }
 
+  /** Drops the records that are left. */
+  close(): void {
+    this.#left = 0
+  }
+
   #readRecord(from: ByteReader): void {
     const { view } = this
     from.byte() // attributes: none are defined
