@@ -1,4 +1,4 @@
-import { eventually, noLeaks, startProxy } from '@millrace/testkit'
+import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { headers } from '@nats-io/nats-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -20,7 +20,7 @@ import {
   StoppedError,
   trimLane,
 } from '../src/index.ts'
-import { install, type Installation, lane } from './installation.ts'
+import { lane } from './lanes.ts'
 
 noLeaks()
 

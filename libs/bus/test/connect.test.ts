@@ -1,7 +1,6 @@
-import { eventually, freePort, noLeaks } from '@millrace/testkit'
+import { eventually, freePort, install, noLeaks, passwords } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { connectBus, type Problem, StoppedError } from '../src/index.ts'
-import { install, passwords } from './installation.ts'
 
 noLeaks()
 

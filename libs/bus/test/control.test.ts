@@ -1,7 +1,6 @@
-import { noLeaks } from '@millrace/testkit'
+import { install, type Installation, noLeaks } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { askControl, type Bus, serveControl, UnknownOutcomeError } from '../src/index.ts'
-import { install, type Installation } from './installation.ts'
 
 noLeaks()
 

@@ -1,4 +1,4 @@
-import { eventually, noLeaks } from '@millrace/testkit'
+import { eventually, install, type Installation, noLeaks } from '@millrace/testkit'
 import { jetstream, jetstreamManager, type JsMsg } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -10,7 +10,6 @@ import {
   PermissionError,
   type Problem,
 } from '../src/index.ts'
-import { install, type Installation } from './installation.ts'
 
 noLeaks()
 

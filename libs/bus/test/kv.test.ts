@@ -1,4 +1,4 @@
-import { eventually, noLeaks } from '@millrace/testkit'
+import { eventually, install, type Installation, noLeaks } from '@millrace/testkit'
 import { headers } from '@nats-io/nats-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -10,7 +10,7 @@ import {
   leaderDocument,
   type PositionDocument,
 } from '../src/index.ts'
-import { install, type Installation, noTotals } from './installation.ts'
+import { noTotals } from './lanes.ts'
 
 noLeaks()
 

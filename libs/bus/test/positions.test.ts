@@ -1,7 +1,7 @@
-import { noLeaks, startProxy } from '@millrace/testkit'
+import { install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Bus, claimPosition, FencedError, type LaneName, type Position, positionKey } from '../src/index.ts'
-import { install, type Installation, noTotals } from './installation.ts'
+import { noTotals } from './lanes.ts'
 
 noLeaks()
 

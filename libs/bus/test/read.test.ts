@@ -1,5 +1,5 @@
 import { cp, rm } from 'node:fs/promises'
-import { eventually, noLeaks, startProxy } from '@millrace/testkit'
+import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -14,7 +14,6 @@ import {
   readEnd,
   trimLane,
 } from '../src/index.ts'
-import { install, type Installation } from './installation.ts'
 
 noLeaks()
 

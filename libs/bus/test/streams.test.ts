@@ -1,4 +1,4 @@
-import { noLeaks } from '@millrace/testkit'
+import { install, type Installation, noLeaks } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   type Bus,
@@ -13,7 +13,7 @@ import {
   streamInfo,
   trimLane,
 } from '../src/index.ts'
-import { install, type Installation, lane, noTotals, sinkLane } from './installation.ts'
+import { lane, noTotals, sinkLane } from './lanes.ts'
 
 noLeaks()
 

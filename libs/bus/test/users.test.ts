@@ -1,8 +1,7 @@
 /** Each user is let do its work (the other test files prove that), and is refused what is not its own. */
-import { noLeaks } from '@millrace/testkit'
+import { install, type Installation, noLeaks, passwords } from '@millrace/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Bus, natsUserNames, type NatsUserName, natsUsers, PermissionError } from '../src/index.ts'
-import { install, type Installation, passwords } from './installation.ts'
 
 noLeaks()
 

@@ -8,9 +8,9 @@ import {
   type PositionDocument,
   streamInfo,
 } from '@millrace/bus'
-import { eventually, noLeaks, startProxy } from '@millrace/testkit'
+import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { install, type Installation, noTotals } from '../../bus/test/installation.ts'
+import { noTotals } from '../../bus/test/lanes.ts'
 import { deliver, type DeliverOptions, type Outcome, type Sink } from '../src/index.ts'
 import { batchOf } from './records.ts'
 import { busy, done, TestSink } from './sink.ts'

@@ -5,9 +5,8 @@ import path from 'node:path'
 import { type LaneName, LaneReader, positionKey, recordsBehind, trimLane } from '@millrace/bus'
 import { delay } from '@millrace/actor'
 import { BatchReader } from '@millrace/record'
-import { eventually, Ledger, noLeaks } from '@millrace/testkit'
+import { eventually, install, type Installation, Ledger, noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { install, type Installation } from '../../bus/test/installation.ts'
 import { valueOf } from './records.ts'
 
 noLeaks()

@@ -9,9 +9,8 @@ import {
   streamInfo,
 } from '@millrace/bus'
 import { emptyView, type RecordView } from '@millrace/record'
-import { eventually, noLeaks, startProxy } from '@millrace/testkit'
+import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { install, type Installation } from '../../bus/test/installation.ts'
 import { openWriter, type Problem, type Writer, type WriterOptions } from '../src/index.ts'
 import { view } from './records.ts'
 

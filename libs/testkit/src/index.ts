@@ -2,6 +2,7 @@
 export { freePort } from '@millrace/local'
 export { type Certificates, certificates, type KeyPair } from './certificates.ts'
 export { eventually, NeverHappened } from './eventually.ts'
+export { install, Installation, passwords } from './installation.ts'
 export { Kafka, type KafkaOptions, startKafka } from './kafka.ts'
 export type { ConsoleRecord, Line } from './kafka-console.ts'
 export type { KafkaRecord } from './kafka-reader.ts'

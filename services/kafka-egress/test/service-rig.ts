@@ -12,8 +12,7 @@ import {
 } from '@millrace/bus'
 import { readDocuments, storedConnection, storedRoute } from '@millrace/routes'
 import { BatchBuilder, viewOf } from '@millrace/record'
-import { eventually } from '@millrace/testkit'
-import { type Installation, passwords } from '../../../libs/bus/test/installation.ts'
+import { eventually, type Installation, passwords } from '@millrace/testkit'
 
 const main = new URL('../src/main.ts', import.meta.url).pathname
 

@@ -1,7 +1,6 @@
-import { eventually, type Kafka, Ledger, noLeaks, startKafka } from '@millrace/testkit'
+import { eventually, install, type Installation, type Kafka, Ledger, noLeaks, startKafka } from '@millrace/testkit'
 import { deadLetterStream, streamInfo } from '@millrace/bus'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { install, type Installation } from '../../../libs/bus/test/installation.ts'
 import { applyRoutes, Instance, Source } from './service-rig.ts'
 
 noLeaks()

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectBus } from '@millrace/bus'
-import { passwords } from '../../../bus/test/installation.ts'
+import { passwords } from '@millrace/testkit'
 import { deliver, type Delivery, type Outcome, type Sink } from '../../src/index.ts'
 import { valueOf } from '../records.ts'
 

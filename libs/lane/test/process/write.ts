@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectBus } from '@millrace/bus'
-import { passwords } from '../../../bus/test/installation.ts'
+import { passwords } from '@millrace/testkit'
 import { openWriter } from '../../src/index.ts'
 import { view } from '../records.ts'
 

@@ -1,5 +1,4 @@
-/** What the tests of the bus run against: a real nats-server with the restricted users, its buckets, and one route. */
-import { type NatsOptions, type NatsServer, startNats } from '@millrace/testkit'
+/** A NATS installation: a real nats-server with the restricted users, its buckets, and routes as tests want them. */
 import type { NatsConnection } from '@nats-io/nats-core'
 import { connect } from '@nats-io/transport-node'
 import {
@@ -14,8 +13,10 @@ import {
   natsUsers,
   positionDocument,
   positionKey,
-} from '../src/index.ts'
+} from '@millrace/bus'
+import { type NatsOptions, type NatsServer, startNats } from './nats.ts'
 
+/** The password of each user. */
 export const passwords = {
   'mqtt-ingress': 'pw-mqtt',
   'kafka-ingress': 'pw-in',
@@ -24,12 +25,6 @@ export const passwords = {
   coordinator: 'pw\\c',
   cli: '$pw',
 }
-
-/** The lane of most tests, as its source and as its sink name it. */
-export const lane: LaneName = { service: 'mqtt-ingress', route: 'telemetry', lane: '0' }
-export const sinkLane: LaneName = { ...lane, service: 'kafka-egress' }
-
-export const noTotals = { out: 0, dead: 0, filtered: 0, parked: 0 }
 
 /** A running server and connections to it; all of it ends with it. */
 export class Installation implements AsyncDisposable {
@@ -71,10 +66,11 @@ export class Installation implements AsyncDisposable {
     const uid = name.toUpperCase()
     const deadLetters = { maxBytes: 8 * 2 ** 20 }
     await makeRouteStreams(this.coordinator, { route: name, uid, maxBytes, deadLetters, replicas: 1 })
-    const sink: LaneName = { ...sinkLane, route: name }
-    const position = { uid, sequence: 0, epoch: 0, totals: noTotals }
-    await this.positions().create(positionKey(sink), position)
-    return { lane: { ...lane, route: name }, sinkLane: sink, uid }
+    const lane = { service: 'mqtt-ingress', route: name, lane: '0' } as const
+    const sinkLane = { ...lane, service: 'kafka-egress' } as const
+    const position = { uid, sequence: 0, epoch: 0, totals: { out: 0, dead: 0, filtered: 0, parked: 0 } }
+    await this.positions().create(positionKey(sinkLane), position)
+    return { lane, sinkLane, uid }
   }
 
   positions() {
