@@ -57,7 +57,7 @@ export const actorReport = z.object({
   /** Why it holds or failed: `{code, message}` of a Problem. */
   problem: z.object({ code: z.string(), message: z.string() }).optional(),
   /** Of a lister that has found out: the lanes that the source has now. One that does not say changes nothing. */
-  lanes: z.array(z.string()).optional(),
+  lanes: z.array(z.string().regex(/^[!-~]{1,300}$/)).optional(),
   /** Records since this process started: in (sources), out, dead, duplicates, pending, per second where known. */
   counts: z.record(z.string(), z.number()).optional(),
 })

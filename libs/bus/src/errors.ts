@@ -29,6 +29,8 @@ export type AlarmCode =
   | 'lane_gap'
   /** The totals of the position do not add up to what the lane says came before (R12). */
   | 'totals_differ'
+  /** A source has more partitions than a route can have lanes. */
+  | 'too_many_lanes'
   /** What stands in `mr_routes` is no document, and nobody remembers the last good one. */
   | 'routes_unreadable'
 

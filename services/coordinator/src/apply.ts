@@ -16,7 +16,7 @@ import {
   storedRoute,
   type StoredSpecs,
 } from '@millrace/routes'
-import { type KeptRoute, lanesOfSpec, specsOf } from './route-lanes.ts'
+import { isListed, type KeptRoute, lanesOf, specsOf, wantedLanes } from './route-lanes.ts'
 
 /** What shall be written, and what it changes; or why nothing will. */
 export type Applied = { document: RoutesDocument; changes: Change[] } | { problem: Problem }
@@ -38,6 +38,8 @@ export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (nam
   if (problems.length > 0) return { problem: invalid(problems) }
   const moved = [...now.routes.values()].filter(route => readsElsewhere(old, now, route.name))
   if (moved.length > 0) return { problem: sourceChanged(moved) }
+  const turned = [...now.routes.values()].filter(route => speaksOtherwise(old.routes.get(route.name), route))
+  if (turned.length > 0) return { problem: protocolChanged(turned) }
   const changes = diff(old, now)
   const routes = changes.flatMap(({ kind, name, change }): [string, KeptRoute][] => {
     const route = now.routes.get(name)
@@ -76,18 +78,31 @@ function readsElsewhere(old: Stored, now: Stored, route: string): boolean {
   return before !== undefined && before !== after
 }
 
+/** Whether an end of a route has another protocol: its lanes, or its positions, are then another service's. */
+function speaksOtherwise(before: Route | undefined, { source, sink }: Route): boolean {
+  return before !== undefined && (before.source.protocol !== source.protocol || before.sink.protocol !== sink.protocol)
+}
+
 function endpointOf(mqtt: MqttConnection): string {
   const { host, port } = mqttEndpoint(mqtt)
   return `${host.toLowerCase()}:${port}`
 }
 
-/** The next version; slots that it does not have any more retire. */
+/** The next version; slots, and partitions of topics, that it does not have any more retire, and come back with it. */
 function changed(kept: KeptRoute, old: Route | undefined, route: Route): KeptRoute {
   const next = { ...kept, version: kept.version + 1, spec: storedRoute(route) }
   if (kept.deleting) return next
-  const wants = lanesOfSpec(route)
-  const had = [...(old === undefined ? [] : lanesOfSpec(old)), ...(kept.retiring ?? [])]
-  return { ...next, retiring: [...new Set(had)].filter(lane => !wants.includes(lane)) }
+  const had = [...new Set([...(old === undefined ? (kept.lanes ?? []) : lanesOf(kept, old)), ...(kept.retiring ?? [])])]
+  const wants = wantedLanes(route, had)
+  const retiring = had.filter(lane => !wants.includes(lane))
+  return isListed(route) ? { ...next, lanes: wants, retiring } : { ...next, retiring }
+}
+
+/** The routes with more lanes of one: its lister has found them. */
+export function extended(before: RoutesDocument, name: string, found: readonly string[]): RoutesDocument {
+  const kept = before.routes[name]
+  if (kept === undefined) return before
+  return { ...before, routes: { ...before.routes, [name]: { ...kept, lanes: [...(kept.lanes ?? []), ...found] } } }
 }
 
 /** What a user asks to be deleted. `discard`: without delivering what is stored. */
@@ -141,7 +156,7 @@ export function retired(before: RoutesDocument, name: string, lane: string): Rou
 function marked(kept: KeptRoute, route: Route | undefined, discard: boolean): KeptRoute {
   if (route === undefined || (discard && kept.discard)) return { ...kept, deleting: true, retiring: [] }
   if (kept.deleting) return discard ? { ...kept, discard } : kept
-  const retiring = [...new Set([...lanesOfSpec(route), ...(kept.retiring ?? [])])]
+  const retiring = [...new Set([...lanesOf(kept, route), ...(kept.retiring ?? [])])]
   return { ...kept, deleting: true, retiring, ...(discard && { discard }) }
 }
 
@@ -168,6 +183,12 @@ function sourceChanged(routes: readonly Route[]): Problem {
   const names = routes.map(({ name }) => name).join(', ')
   const message = `Route ${names} would read another broker, and leave its session at the old one with messages that were acknowledged: delete the route (its messages are delivered first), then apply it again.`
   return { code: 'source_changed', message }
+}
+
+function protocolChanged(routes: readonly Route[]): Problem {
+  const names = routes.map(({ name }) => name).join(', ')
+  const message = `Route ${names} would have an end of another protocol: delete the route (its messages are delivered first), then apply it again, or apply it under another name.`
+  return { code: 'protocol_changed', message }
 }
 
 function stillDeleting(names: readonly string[]): Problem {

@@ -7,6 +7,7 @@ import { AlarmError, type Bus, ConflictError, type RoutesDocument, UnknownOutcom
 import { Attention } from './attention.ts'
 import type { Epochs } from './epoch.ts'
 import type { Lease } from './lease.ts'
+import { learn } from './listed.ts'
 import type { Liveness } from './liveness.ts'
 import { plan, type Write } from './plan.ts'
 import { RouteProblems } from './problems.ts'
@@ -145,7 +146,8 @@ export class Leader {
     this.deaf = [...now.instances].filter(([, { presence }]) => presence === 'deaf').map(([key]) => key)
     if (await this.#write(plan(now, this.#parts.epochs))) return true
     this.unplaced = unplaced(now)
-    if (lease.held && (await retire({ bus, store, kept, routes, now, problems: this.problems }))) return true
+    const step = { bus, store, kept, routes, now, problems: this.problems }
+    if (lease.held && ((await learn(step)) || (await retire(step)))) return true
     await this.#forgetTheDead()
     return false
   }

@@ -52,7 +52,7 @@ export function instancesAt(
 
 /**
  * What ought to run. An actor that was placed once stays wanted whatever becomes of its stream: it stops and tells by
- * itself (R5). Those of a route that this version can't read stay as they are.
+ * itself (R5). Those of a route that this version can't read stay as they are. A lister needs nothing to be ready.
  */
 function wanted({ document, routes, isReady }: Routes, documents: Situation['documents']): WantedActor[] {
   const placed = [...documents].flatMap(([key, { document }]) =>
@@ -60,7 +60,9 @@ function wanted({ document, routes, isReady }: Routes, documents: Situation['doc
   )
   const lanes = new Set(placed.map(({ actor: { uid, lane } }) => `${uid}/${lane}`))
   const known = routes.flatMap(route =>
-    wantedActors(route).filter(({ actor: { uid, lane } }) => isReady(route, lane) || lanes.has(`${uid}/${lane}`)),
+    wantedActors(route).filter(
+      ({ actor: { role, uid, lane } }) => role === 'lister' || isReady(route, lane) || lanes.has(`${uid}/${lane}`),
+    ),
   )
   const unread = Object.entries(document.routes).filter(([name]) => routes.every(route => route.name !== name))
   return [...known, ...placed.filter(({ actor }) => unread.some(([, { uid }]) => uid === actor.uid))]

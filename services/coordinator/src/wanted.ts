@@ -9,7 +9,9 @@ export interface RouteLanes {
   /** The services that read its source and write its sink. */
   source: string
   sink: string
-  /** The lanes that it wants: one a subscriber slot. None in a route that is being deleted. */
+  /** Its lanes are found out while it runs, by a lister. */
+  lister?: boolean
+  /** The lanes that it wants: one a subscriber slot, or what its lister found. None in a route that is being deleted. */
   lanes: readonly string[]
   /** Lanes that were given up and are not drained yet. Never one of `lanes`. */
   retiring: readonly string[]
@@ -28,14 +30,21 @@ export function actorId(role: ActorAssignment['role'], route: string, lane: stri
   return `${role}.${route}.${lane}`
 }
 
+/** The name of a route's lister, which there is one of. */
+export function listerId(route: string): string {
+  return actorId('lister', route, 'lister')
+}
+
 /**
- * The actors of a route: a source and a sink for each lane. In a lane that retires, the source takes what its session
- * still holds and ends it, and the sink delivers what is stored; where that is thrown away, the source only ends it.
+ * The actors of a route: its lister, and a source and a sink for each lane. In a lane that retires, the source takes
+ * what its session still holds and ends it, and the sink delivers what is stored; where that is thrown away, the source
+ * only ends it.
  */
 export function wantedActors(route: RouteLanes): WantedActor[] {
   const { discard = false } = route
   const retires = { retire: true, ...(discard && { discard }) }
   return [
+    ...(route.lister ? [{ service: route.source, actor: actor(route, 'lister', 'lister') }] : []),
     ...route.lanes.flatMap(lane => [source(route, lane), sink(route, lane)]),
     ...route.retiring.map(lane => source(route, lane, retires)),
     ...(discard ? [] : route.retiring.map(lane => sink(route, lane))),

@@ -7,13 +7,16 @@ import type { World } from './world.ts'
 export const keys = [
   'mqtt-ingress.0',
   'mqtt-ingress.1',
+  'kafka-ingress.0',
+  'kafka-ingress.1',
   'kafka-egress.0',
   'kafka-egress.1',
   'kafka-egress.2',
   'kafka-egress.3',
 ]
 const key = fc.constantFrom(...keys)
-const name = fc.constantFrom('a', 'b', 'c')
+/** `k` reads Kafka: its lanes are what its lister finds. */
+const name = fc.constantFrom('a', 'b', 'c', 'k')
 
 /** Something that happens to an instance or a route. */
 type Change =
@@ -23,6 +26,7 @@ type Change =
     }
   | { is: 'route'; name: string; lanes: number; version: number }
   | { is: 'retire' | 'remove'; name: string }
+  | { is: 'partitions'; name: string; lanes: number | undefined }
 
 /** Something that happens in the world. */
 export type Event =
@@ -50,6 +54,11 @@ export const changes = fc.oneof(
   }),
   fc.record({ is: fc.constant('route'), name, lanes: fc.integer({ min: 1, max: 5 }), version: fc.nat({ max: 3 }) }),
   fc.record({ is: fc.constantFrom('retire', 'remove'), name }),
+  fc.record({
+    is: fc.constant('partitions'),
+    name: fc.constant('k'),
+    lanes: fc.option(fc.nat({ max: 6 }), { nil: undefined }),
+  }),
   fc.record({ is: fc.constant('elect') }),
 ) as fc.Arbitrary<Event>
 
@@ -114,6 +123,7 @@ function round(world: World, event: Extract<Event, { is: 'round' }>): void {
 
 function change(world: World, event: Change): void {
   if (event.is === 'route') return setRoute(world, event)
+  if (event.is === 'partitions') return setPartitions(world, event)
   if ('name' in event) return endRoute(world, event)
   const process = world.processes.get(event.key)
   if (event.is === 'start') return world.start(event.key)
@@ -136,16 +146,28 @@ function change(world: World, event: Change): void {
   process.fence(world.now)
 }
 
+/** What the lister finds from now on; undefined: it does not know yet. */
+function setPartitions(world: World, { name, lanes }: { name: string; lanes: number | undefined }): void {
+  if (lanes === undefined) world.partitions.delete(name)
+  else world.partitions.set(name, numbered('t/', lanes))
+}
+
+function numbered(prefix: string, length: number): string[] {
+  return Array.from({ length }, (_, lane) => `${prefix}${lane}`)
+}
+
 function setRoute(world: World, { name, lanes, version }: { name: string; lanes: number; version: number }): void {
   const before = world.routes.get(name)
-  const wants = Array.from({ length: lanes }, (_, lane) => String(lane))
+  const lister = name === 'k'
+  const wants = lister ? [...(before?.lanes ?? []), ...(before?.retiring ?? [])] : numbered('', lanes)
   const given = [...(before?.lanes ?? []), ...(before?.retiring ?? [])].filter(lane => !wants.includes(lane))
   const route: RouteLanes = {
     name,
     uid: `uid-${name}`,
     version: (before?.version ?? 0) + version,
-    source: 'mqtt-ingress',
+    source: lister ? 'kafka-ingress' : 'mqtt-ingress',
     sink: 'kafka-egress',
+    lister,
     lanes: wants,
     retiring: given,
   }
@@ -156,5 +178,5 @@ function endRoute(world: World, { is, name }: { is: 'retire' | 'remove'; name: s
   const route = world.routes.get(name)
   if (route === undefined) return
   if (is === 'remove') world.routes.delete(name)
-  else world.routes.set(name, { ...route, lanes: [], retiring: [...route.lanes, ...route.retiring] })
+  else world.routes.set(name, { ...route, lister: false, lanes: [], retiring: [...route.lanes, ...route.retiring] })
 }

@@ -40,6 +40,8 @@ export class FakeInstance {
   readonly running = new Map<string, ActorAssignment>()
   /** Which source actors say `stopped`, once told to retire. */
   retired = false
+  /** What its listers find. */
+  finds: string[] | undefined
   /** Milliseconds that an actor takes to drain. */
   drains = 50
   state: InstanceDocument['state'] = 'running'
@@ -99,7 +101,10 @@ export class FakeInstance {
     this.#beat += 1
     const { term, revision } = { term: this.#told?.value.term ?? 0, revision: this.#told?.revision ?? 0 }
     const actors = [
-      ...[...this.running.values()].map(it => report(it, it.retire === true && this.retired ? 'stopped' : 'running')),
+      ...[...this.running.values()].map(it => ({
+        ...report(it, it.retire === true && this.retired ? 'stopped' : 'running'),
+        ...(it.role === 'lister' && this.finds !== undefined && { lanes: this.finds }),
+      })),
       ...[...this.#draining.values()].map(it => report(it, 'draining')),
     ]
     return { startId: this.startId, beat: this.#beat, version: '1', term, revision, state: this.state, actors }

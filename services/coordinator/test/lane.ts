@@ -8,15 +8,17 @@ const tell = () => {}
 /** A lane of route `r`, or another. */
 export interface LaneOfTest {
   uid: string
+  service?: 'mqtt-ingress' | 'kafka-ingress'
   epoch: number
   lane: string
   route?: string
 }
 
 /** Opens the lane for writing. */
-export function openSource(rig: Rig, { uid, epoch, lane, route = 'r' }: LaneOfTest): Promise<LaneAppender> {
-  const name = { service: 'mqtt-ingress', route, lane } as const
-  return openLane({ bus: rig.bus('mqtt-ingress'), lane: name, uid, epoch, start: () => 'somewhere', signal, tell })
+export function openSource(rig: Rig, { service = 'mqtt-ingress', ...of }: LaneOfTest): Promise<LaneAppender> {
+  const { uid, epoch, lane, route = 'r' } = of
+  const name = { service, route, lane }
+  return openLane({ bus: rig.bus(service), lane: name, uid, epoch, start: () => 'somewhere', signal, tell })
 }
 
 /** Appends one batch that says that it holds so many records. */

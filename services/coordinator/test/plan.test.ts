@@ -13,6 +13,8 @@ describe('plan', () => {
         const world = new World()
         for (const key of keys) world.start(key)
         apply(world, { is: 'route', name: 'a', lanes: 3, version: 0 })
+        apply(world, { is: 'route', name: 'k', lanes: 0, version: 0 })
+        apply(world, { is: 'partitions', name: 'k', lanes: 3 })
         world.settle()
         for (const event of events) {
           apply(world, event)
@@ -46,6 +48,8 @@ describe('plan', () => {
   })
 })
 
+const services = ['mqtt-ingress', 'kafka-ingress', 'kafka-egress']
+
 /** The actors that each instance runs which can be given actors. */
 function placements(world: World): Map<string, Set<string>> {
   const takers = [...world.processes].filter(([, p]) => p.acts && !p.cutOff && p.state === 'running')
@@ -59,7 +63,7 @@ function wantedIn(world: World, service: string): WantedActor[] {
 function expectSettled(world: World): void {
   const leader = world.leaders.at(-1)
   expect(leader === undefined ? 0 : world.act(leader)).toBe(0)
-  for (const service of ['mqtt-ingress', 'kafka-egress']) {
+  for (const service of services) {
     const rows = new Map([...placements(world)].filter(([key]) => key.startsWith(service)))
     if (rows.size === 0) continue
     const sizes = [...rows.values()].map(row => row.size)
@@ -67,18 +71,25 @@ function expectSettled(world: World): void {
     const running = [...world.processes.values()].filter(({ key }) => rows.has(key)).flatMap(process => process.runs())
     const wanted = wantedIn(world, service).map(({ actor }) => ({ ...actor, epoch: 0 }))
     expect(byId(running.map(actor => ({ ...actor, epoch: 0 })))).toEqual(byId(wanted))
+    if (service === 'kafka-ingress') expectLanesFound(world)
   }
 }
 
 /** Whoever reads has all that nobody else shows: a deaf instance keeps nothing waiting but what it runs itself. */
 function expectServed(world: World, readers: readonly string[]): void {
   const living = [...world.processes].filter(([, { acts, cutOff }]) => acts && !cutOff)
-  for (const service of ['mqtt-ingress', 'kafka-egress']) {
+  for (const service of services) {
     const there = living.filter(([key]) => key.startsWith(service))
     if (!there.some(([key, { state }]) => state === 'running' && readers.includes(key))) continue
     const running = new Set(there.flatMap(([, process]) => process.runs().map(({ id }) => id)))
     expect(wantedIn(world, service).filter(({ actor }) => !running.has(actor.id))).toEqual([])
   }
+}
+
+/** Where a lister runs, all that it finds are lanes. */
+function expectLanesFound(world: World): void {
+  const route = world.routes.get('k')
+  if (route?.lister) expect(route.lanes).toEqual(expect.arrayContaining([...(world.partitions.get('k') ?? [])]))
 }
 
 function byId<T extends { id: string }>(actors: T[]): T[] {
@@ -88,7 +99,7 @@ function byId<T extends { id: string }>(actors: T[]): T[] {
 /** Whoever was there before and is there still keeps as much as the fairest shares allow. */
 function expectFewMoves(world: World, before: Map<string, Set<string>>): void {
   const after = placements(world)
-  for (const service of ['mqtt-ingress', 'kafka-egress']) {
+  for (const service of services) {
     const wanted = wantedIn(world, service).map(({ actor }) => actor.id)
     const there = [...after].filter(([key]) => key.startsWith(service))
     if (there.length === 0) continue

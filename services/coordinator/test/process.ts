@@ -27,7 +27,11 @@ export class Process {
     document: undefined,
   }
 
-  constructor(key: string, startId: string, now: number) {
+  /** What its listers find in the source of a route. */
+  readonly #finds: (route: string) => readonly string[] | undefined
+
+  constructor(key: string, startId: string, now: number, finds: (route: string) => readonly string[] | undefined) {
+    this.#finds = finds
     this.key = key
     this.startId = startId
     this.#stored = now
@@ -82,7 +86,10 @@ export class Process {
     this.#beat += 1
     const { term, revision } = this.told ? this.#seen : { term: 0, revision: 0 }
     const actors = [
-      ...[...this.running.values()].map(actor => report(actor, actor.retire === true ? 'stopped' : 'running')),
+      ...[...this.running.values()].map(actor => {
+        const lanes = actor.role === 'lister' ? this.#finds(actor.route) : undefined
+        return { ...report(actor, actor.retire === true ? 'stopped' : 'running'), ...(lanes && { lanes: [...lanes] }) }
+      }),
       ...[...this.draining.values()].map(actor => report(actor, 'draining')),
     ]
     return { startId: this.startId, beat: this.#beat, version: '1', term, revision, state: this.state, actors }

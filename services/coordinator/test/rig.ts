@@ -52,6 +52,11 @@ export function route(subscribers: number, maxBytes = '16MiB'): object {
   }
 }
 
+/** A route that reads Kafka topics, and writes to Kafka. */
+export function listedRoute(...topics: string[]): object {
+  return { ...route(1), source: { connection: 'lake', topics }, sink: { connection: 'lake', topic: 'copy' } }
+}
+
 /** One test's world. */
 export class Rig implements AsyncDisposable {
   readonly nats: NatsServer
@@ -105,7 +110,7 @@ export class Rig implements AsyncDisposable {
     return started
   }
 
-  instance(service: 'mqtt-ingress' | 'kafka-egress', name: string): FakeInstance {
+  instance(service: Exclude<(typeof natsUserNames)[number], 'coordinator' | 'cli'>, name: string): FakeInstance {
     const started = new FakeInstance({
       bus: this.bus(service),
       service,

@@ -4,11 +4,12 @@
  */
 import type { ActorAssignment, AssignmentDocument, InstanceDocument } from '@millrace/bus'
 import { Attention } from '../src/attention.ts'
+import { lanesFound } from '../src/listed.ts'
 import { Epochs } from '../src/epoch.ts'
 import { Liveness } from '../src/liveness.ts'
 import { instancesAt } from '../src/look.ts'
 import { plan, SupersededError } from '../src/plan.ts'
-import type { Revised } from '../src/situation.ts'
+import type { Revised, Situation } from '../src/situation.ts'
 import { Process } from './process.ts'
 import { type RouteLanes, wantedActors } from '../src/wanted.ts'
 
@@ -30,6 +31,8 @@ export class Leader {
 export class World {
   now = 0
   readonly routes = new Map<string, RouteLanes>()
+  /** The partitions that a lister finds now. */
+  readonly partitions = new Map<string, readonly string[]>()
   readonly processes = new Map<string, Process>()
   readonly beats = new Map<string, InstanceDocument>()
   readonly documents = new Map<string, Revised<AssignmentDocument>>()
@@ -46,7 +49,8 @@ export class World {
 
   start(key: string): void {
     this.#starts += 1
-    this.processes.set(key, new Process(key, `start-${this.#starts}`, this.now))
+    const finds = (route: string) => this.partitions.get(route)
+    this.processes.set(key, new Process(key, `start-${this.#starts}`, this.now, finds))
     this.beat(key)
   }
 
@@ -115,6 +119,7 @@ export class World {
     for (const [key, { presence, heartbeat }] of instances) {
       if (presence === 'deaf') this.#giveUp(key, heartbeat)
     }
+    this.#learn({ wanted: [], instances, documents: leader.documents })
     const wanted = [...this.routes.values()].flatMap(wantedActors)
     let written = 0
     try {
@@ -135,6 +140,13 @@ export class World {
       leader.believes = false
     }
     return written
+  }
+
+  /** The routes are written by compare-and-set, so whoever believes that it leads knows them as they are. */
+  #learn(seen: Situation): void {
+    for (const route of this.routes.values()) {
+      if (route.lister) this.routes.set(route.name, { ...route, lanes: [...route.lanes, ...lanesFound(route, seen)] })
+    }
   }
 
   #write(key: string, document: AssignmentDocument, leader: Leader): void {
