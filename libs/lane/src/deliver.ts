@@ -76,6 +76,9 @@ export async function deliver(options: DeliverOptions): Promise<void> {
   }
 }
 
+/** How an attempt ends that settles its delivery. */
+type Settled = Extract<Outcome, { is: 'done' | 'refused' }>
+
 class Engine {
   readonly #options: DeliverOptions
   readonly #lane: LaneName
@@ -153,14 +156,14 @@ class Engine {
       }
     }
     await this.#setAside(aside)
-    this.#count(outcome.is === 'refused' ? outcome.refusals.length : 0)
+    this.#count(outcome)
     this.#observe(batches)
     committer.reached(last, this.#totals, bytesOf(batches))
     return true
   }
 
   /** Until the sink is done; undefined where that is no longer for this owner to see. */
-  async #attempt(): Promise<Extract<Outcome, { is: 'done' | 'refused' }> | undefined> {
+  async #attempt(): Promise<Settled | undefined> {
     const { sink, draining, state } = this.#options
     const over = this.#over
     const wait = backoff({ first: 100, cap: 10_000 })
@@ -193,10 +196,12 @@ class Engine {
   }
 
   /** R12. */
-  #count(refused: number): void {
+  #count(outcome: Settled): void {
     const { counts } = this.#options
-    const { given, filtered, aside } = this.#cursor
-    const out = given - refused
+    const { given, aside } = this.#cursor
+    const { expired = 0 } = outcome
+    const out = given - expired - (outcome.is === 'refused' ? outcome.refusals.length : 0)
+    const filtered = this.#cursor.filtered + expired
     const dead = aside.reduce((sum, { count }) => sum + count, 0)
     this.#totals.out += out
     this.#totals.dead += dead

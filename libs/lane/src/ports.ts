@@ -23,12 +23,13 @@ export interface Refusal extends Problem {
  * - `done`: the sink has confirmed every record.
  * - `refused`: the records listed can never pass; the sink has confirmed all the others.
  * - `hold`: refused now, may pass later (R7). - `unknown`: sent, and no answer.
+ * `expired` says how many records were not sent because their time had passed (R12: they count as filtered).
  * After `hold` and `unknown` the engine waits (jittered, capped, told in the actor's state) and calls `again()`,
  * which sends what is not confirmed yet: the same bytes with the same identity.
  */
 export type Outcome =
-  | { is: 'done' }
-  | { is: 'refused'; refusals: Refusal[] }
+  | { is: 'done'; expired?: number }
+  | { is: 'refused'; refusals: Refusal[]; expired?: number }
   | { is: 'hold'; problem: Problem }
   | { is: 'unknown'; problem: Problem }
 

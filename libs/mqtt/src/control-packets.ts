@@ -2,19 +2,20 @@
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { ProtocolError } from './errors.ts'
 
-const version = { protocolVersion: 5 }
+/** What CONNECT says: MQTT 5.0, or 3.1.1. */
+export type ProtocolVersion = 5 | 4
 
-/** Writes a packet as MQTT v5. */
-export function encodeControlPacket(packet: Packet): Buffer {
-  return generate(packet, version)
+/** Writes a packet. */
+export function encodeControlPacket(packet: Packet, version: ProtocolVersion): Buffer {
+  return generate(packet, { protocolVersion: version })
 }
 
 /** Reads one whole packet, fixed header included. Throws ProtocolError. */
-export function decodeControlPacket(bytes: Buffer): Packet {
+export function decodeControlPacket(bytes: Buffer, version: ProtocolVersion): Packet {
   const found: Packet[] = []
   const problems: unknown[] = []
   try {
-    const reader = parser(version)
+    const reader = parser({ protocolVersion: version })
     reader.on('packet', packet => found.push(packet))
     reader.on('error', (error: unknown) => problems.push(error))
     reader.parse(bytes)

@@ -4,7 +4,6 @@
  * Only time in which packets were read counts: the answer may stand behind a packet that is held (R8).
  */
 import type { ISubscribePacket, IUnsubscribePacket } from 'mqtt-packet'
-import { encodeControlPacket } from './control-packets.ts'
 import { lost } from './ending.ts'
 import { SessionClosedError } from './errors.ts'
 import type { Wire } from './wire.ts'
@@ -33,7 +32,7 @@ export class Requests {
     this.#answers.set(this.#lastId, resolve)
     const ended = () => reject(new SessionClosedError())
     this.#wire.closed.then(ended, ended)
-    this.#wire.send(encodeControlPacket({ ...request, messageId: this.#lastId }))
+    this.#wire.sendPacket({ ...request, messageId: this.#lastId })
     const stop = this.#limit(request.cmd)
     return promise.finally(stop)
   }

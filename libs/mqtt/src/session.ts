@@ -10,7 +10,6 @@
  */
 import type { Problem } from '@millrace/lane'
 import type { Packet } from 'mqtt-packet'
-import { decodeControlPacket, encodeControlPacket } from './control-packets.ts'
 import { disconnected, type Ending } from './ending.ts'
 import { ProtocolError } from './errors.ts'
 import type { Frame } from './framer.ts'
@@ -111,14 +110,13 @@ export class Session {
    */
   async disconnect(session: 'keep' | 'end'): Promise<void> {
     const properties = session === 'end' ? { properties: { sessionExpiryInterval: 0 } } : {}
-    const goodbye = encodeControlPacket({ cmd: 'disconnect', reasonCode: 0, ...properties })
-    this.#wire.close({ is: 'ended' }, goodbye)
+    this.#wire.close({ is: 'ended' }, { cmd: 'disconnect', reasonCode: 0, ...properties })
     await this.#wire.gone
   }
 
   #handle(frame: Frame, receive: Receive): boolean {
     if (frame.first >> 4 !== publishType) {
-      this.#handleControl(decodeControlPacket(frame.bytes.subarray(frame.packetStart, frame.end)))
+      this.#handleControl(this.#wire.read(frame))
       return true
     }
     const publish = this.#publish
@@ -135,7 +133,7 @@ export class Session {
       case 'pingresp':
         break
       case 'pubrel':
-        this.#wire.send(encodeControlPacket({ cmd: 'pubcomp', messageId: packet.messageId ?? 0, reasonCode: 0 }))
+        this.#wire.sendPacket({ cmd: 'pubcomp', messageId: packet.messageId ?? 0, reasonCode: 0 })
         break
       case 'suback':
       case 'unsuback':

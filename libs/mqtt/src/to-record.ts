@@ -1,18 +1,22 @@
-import { encodeHeader, headerName, type HeaderWriter, type RecordView } from '@millrace/record'
+import {
+  encodeHeader,
+  type HeaderWriter,
+  mqttHeader,
+  type RecordView,
+  reservedPrefixes,
+  startsWith,
+  userPrefix,
+} from '@millrace/record'
 import type { Publish } from './publish.ts'
 
-const topic = headerName('mqtt.topic').encoded
-const contentType = headerName('mqtt.content-type').encoded
-const responseTopic = headerName('mqtt.response-topic').encoded
-const correlationData = headerName('mqtt.correlation-data').encoded
-const expiresAt = headerName('mqtt.expires-at').encoded
-const qos = ['0', '1', '2'].map(value => encodeHeader(headerName('mqtt.qos'), value))
-const payloadFormat = ['0', '1'].map(value => encodeHeader(headerName('mqtt.payload-format'), value))
-const retain = encodeHeader(headerName('mqtt.retain'), 'true')
-
-/** User properties whose names begin so get `user.` in front, and lose it on the way back. */
-const reserved = ['mqtt.', 'iothub.', 'kafka.', 'user.'].map(prefix => Buffer.from(prefix))
-const escape = Buffer.from('user.')
+const topic = mqttHeader.topic.encoded
+const contentType = mqttHeader.contentType.encoded
+const responseTopic = mqttHeader.responseTopic.encoded
+const correlationData = mqttHeader.correlationData.encoded
+const expiresAt = mqttHeader.expiresAt.encoded
+const qos = ['0', '1', '2'].map(value => encodeHeader(mqttHeader.qos, value))
+const payloadFormat = ['0', '1'].map(value => encodeHeader(mqttHeader.payloadFormat, value))
+const retain = encodeHeader(mqttHeader.retain, 'true')
 
 /**
  * Maps a PUBLISH to a record with the lossless headers of ARCHITECTURE.md 8: no key, the payload as its value (an empty one
@@ -58,15 +62,11 @@ function writeProperties(publish: Publish, receivedAt: number, headers: HeaderWr
   }
   publish.rewindUserProperties()
   while (publish.nextUserProperty()) {
-    headers.name(bytes, publish.nameStart, publish.nameEnd, isReserved(publish) ? escape : undefined)
+    headers.name(bytes, publish.nameStart, publish.nameEnd, isReserved(publish) ? userPrefix : undefined)
     headers.value(bytes, publish.valueStart, publish.valueEnd)
   }
 }
 
 function isReserved({ bytes, nameStart, nameEnd }: Publish): boolean {
-  return reserved.some(
-    prefix =>
-      nameEnd - nameStart >= prefix.length &&
-      bytes.compare(prefix, 0, prefix.length, nameStart, nameStart + prefix.length) === 0,
-  )
+  return reservedPrefixes.some(prefix => startsWith(bytes, nameStart, nameEnd, prefix))
 }

@@ -6,8 +6,9 @@
  * 2. The first ending counts. After it nothing is handled and nothing is sent.
  * 3. The timer of the keepalive sends its pings whether packets are held or not; silence counts only while none is.
  */
-import type { Socket } from 'node:net'
-import { encodeControlPacket } from './control-packets.ts'
+import type { Duplex } from 'node:stream'
+import type { Packet } from 'mqtt-packet'
+import { decodeControlPacket, encodeControlPacket, type ProtocolVersion } from './control-packets.ts'
 import { brokeProtocol, type Ending, lost } from './ending.ts'
 import { ProtocolError } from './errors.ts'
 import { type Frame, Framer } from './framer.ts'
@@ -19,6 +20,14 @@ const silenceLimit = 3
 
 type State = 'idle' | 'handling' | 'held' | 'closed'
 
+/** What a connection is made of. */
+export interface WireOptions {
+  socket: Duplex
+  /** What to call the broker in problems. */
+  broker: string
+  version: ProtocolVersion
+}
+
 export class Wire {
   /** Resolves when it has ended; rejects only with what `handle` threw that is not a ProtocolError. */
   readonly closed: Promise<Ending>
@@ -28,7 +37,8 @@ export class Wire {
   handle: (frame: Frame) => boolean
   /** What to call the broker in problems. */
   readonly broker: string
-  readonly #socket: Socket
+  readonly version: ProtocolVersion
+  readonly #socket: Duplex
   readonly #framer = new Framer()
   readonly #settle: PromiseWithResolvers<Ending>
   #state: State = 'idle'
@@ -36,10 +46,10 @@ export class Wire {
   #silence = 0
   #heldUntil = 0
 
-  /** @param broker what to call it in problems */
-  constructor(socket: Socket, broker: string, handle: (frame: Frame) => boolean) {
+  constructor({ socket, broker, version }: WireOptions, handle: (frame: Frame) => boolean) {
     this.#socket = socket
     this.broker = broker
+    this.version = version
     this.handle = handle
     this.#settle = Promise.withResolvers()
     this.closed = this.#settle.promise
@@ -51,8 +61,19 @@ export class Wire {
     socket.on('close', () => this.close(lost(broker, new Error('the broker closed the connection'))))
   }
 
-  send(bytes: Buffer): void {
-    if (this.#state !== 'closed') this.#socket.write(bytes)
+  /** Sends bytes; `written` is called when the system has taken them, or with an error where it never will. */
+  send(bytes: Buffer, written?: (error?: Error | null) => void): void {
+    if (this.#state !== 'closed') this.#socket.write(bytes, written)
+  }
+
+  /** Sends a packet other than PUBLISH. */
+  sendPacket(packet: Packet): void {
+    this.send(encodeControlPacket(packet, this.version))
+  }
+
+  /** Reads a frame that is no PUBLISH. Throws ProtocolError. */
+  read(frame: Frame): Packet {
+    return decodeControlPacket(frame.bytes.subarray(frame.packetStart, frame.end), this.version)
   }
 
   /** Offers the held packet again, and reads on. */
@@ -72,8 +93,8 @@ export class Wire {
     this.#pinger = setInterval(() => this.#ping(), ms / 2)
   }
 
-  /** Ends it: sends the last bytes, where there are any, and closes. */
-  close(ending: Ending, last?: Buffer): void {
+  /** Ends it: sends a last packet, where there is one, and closes. */
+  close(ending: Ending, last?: Packet): void {
     if (!this.#end()) return
     this.#settle.resolve(ending)
     if (last === undefined) {
@@ -82,7 +103,7 @@ export class Wire {
     }
     // The broker closes when it has read the last packet. To close before, with bytes unread, would be a reset, which
     // can overtake that packet.
-    this.#socket.end(last)
+    this.#socket.end(encodeControlPacket(last, this.version))
     this.#socket.resume()
     const timer = setTimeout(() => this.#socket.destroy(), closeTimeout)
     this.#socket.once('close', () => clearTimeout(timer))
@@ -131,8 +152,7 @@ export class Wire {
 
   #fail(error: unknown): void {
     if (error instanceof ProtocolError) {
-      const goodbye = encodeControlPacket({ cmd: 'disconnect', reasonCode: error.reasonCode })
-      this.close(brokeProtocol(this.broker, error), goodbye)
+      this.close(brokeProtocol(this.broker, error), { cmd: 'disconnect', reasonCode: error.reasonCode })
     } else if (this.#end()) {
       this.#socket.destroy()
       this.#settle.reject(error)
@@ -143,6 +163,6 @@ export class Wire {
     this.#silence = this.#state === 'held' ? 0 : this.#silence + 1
     if (this.#silence >= silenceLimit) {
       this.close(lost(this.broker, new Error('it has not answered for one and a half keepalives')))
-    } else this.send(encodeControlPacket({ cmd: 'pingreq' }))
+    } else this.sendPacket({ cmd: 'pingreq' })
   }
 }

@@ -1,0 +1,116 @@
+/**
+ * A lane's publisher: takes one delivery at a time, and sends it until everything is confirmed or refused, over one
+ * connection after another.
+ *
+ *   add, add, ... --deliver--> connected? --> send --> done | refused            all is settled
+ *                                                  --> hold: the broker's answer --> deliver again, one at a time
+ *                                                  --> unknown: the connection ended --> deliver again
+ *
+ * 1. What counts as delivered is a prefix: from the first PUBLISH that is not confirmed, everything goes out again.
+ * 2. A connection that was there and ended may have been taken over (R9): before the next one the assignment is asked.
+ */
+import type { Outcome, Problem, Refusal } from '@millrace/lane'
+import type { RecordView } from '@millrace/record'
+import type { PublishingAttempt } from './connect.ts'
+import type { ProtocolVersion } from './control-packets.ts'
+import type { Ending } from './ending.ts'
+import { type Draft, Outbox } from './outbox.ts'
+import { Publishing } from './publishing.ts'
+import type { PublishLimits } from './sending.ts'
+import { judge, type Judgement } from './verdict.ts'
+
+/** What a lane's publisher is opened with. */
+export interface PublisherOptions extends Judgement {
+  version: ProtocolVersion
+  onExpired: 'drop' | 'deadLetter'
+  /** Connects once. */
+  connect: () => Promise<PublishingAttempt>
+  /** R11: asked before each connect; `again` where a connection was lost. False: this is no longer the owner. */
+  mayConnect: (again: boolean) => boolean | Promise<boolean>
+}
+
+const notOwner: Problem = {
+  code: 'not_owner',
+  message: 'The assignment is being read again; nothing is sent before it is known.',
+}
+const closed: Problem = { code: 'closed', message: 'The publisher is closed.' }
+const expired: Problem = { code: 'expired', message: 'Its message expiry has passed before it could be delivered.' }
+
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #outbox: Outbox
+  #publishing: Publishing | undefined
+  #limits: PublishLimits | undefined
+  #probing = false
+  #closed = false
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    this.#outbox = new Outbox(options.version)
+  }
+
+  /** What the broker said it can do when it let us in last. */
+  get limits(): PublishLimits | undefined {
+    return this.#limits
+  }
+
+  /** Encodes a record's PUBLISH; `index` says which record of the delivery it is. */
+  add(draft: Draft, view: RecordView, index: number): void {
+    this.#outbox.add(draft, view, index)
+  }
+
+  /** Makes a record of this delivery one that can never pass. */
+  refuse(refusal: Refusal): void {
+    this.#outbox.refuse(refusal)
+  }
+
+  /** Connects, where it is not connected; else says why not. */
+  async connect(): Promise<Publishing | Problem> {
+    if (this.#closed) return closed
+    if (this.#publishing !== undefined) return this.#publishing
+    if (!(await this.#options.mayConnect(this.#limits !== undefined))) return notOwner
+    const attempt = await this.#options.connect()
+    if (attempt.is !== 'connected') return problemOf(attempt)
+    const { publishing } = attempt
+    this.#limits = publishing.limits
+    this.#publishing = publishing
+    const gone = () => {
+      if (this.#publishing === publishing) this.#publishing = undefined
+    }
+    publishing.closed.then(gone, gone)
+    return publishing
+  }
+
+  /** Sends what was added and is not settled yet; after `hold` or `unknown` it is called again, with nothing added. */
+  async deliver(): Promise<Outcome> {
+    const outbox = this.#outbox
+    if (outbox.count === 0) return this.#settled()
+    const publishing = await this.connect()
+    if (!(publishing instanceof Publishing)) return { is: 'hold', problem: publishing }
+    const sent = await publishing.send(outbox, {
+      judge: code => judge(code, this.#options),
+      expired: this.#options.onExpired === 'deadLetter' ? expired : undefined,
+      probing: this.#probing,
+    })
+    if (sent.is === 'settled') return this.#settled()
+    this.#probing = sent.is === 'held'
+    if (sent.is === 'held') return { is: 'hold', problem: sent.problem }
+    return { is: 'unknown', problem: problemOf(sent) }
+  }
+
+  /** Says goodbye; nothing is sent any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#publishing?.disconnect()
+  }
+
+  #settled(): Outcome {
+    const { refusals, expired } = this.#outbox
+    this.#outbox.clear()
+    this.#probing = false
+    if (refusals.length === 0) return { is: 'done', expired }
+    return { is: 'refused', expired, refusals: refusals.sort((a, b) => a.index - b.index) }
+  }
+}
+
+const problemOf = (ending: Ending): Problem => (ending.is === 'ended' ? closed : ending.problem)

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import { type Credentials, type MqttConnection, mqttEndpoint } from '@millrace/routes'
+import type { Login } from './login.ts'
+
+/** How to log in at the broker of a connection, with what its secrets hold. */
+export function loginOf(
+  connection: MqttConnection,
+  { credentials, clientId }: { credentials: Credentials; clientId: string },
+): Login {
+  const { host, port, tls } = mqttEndpoint(connection)
+  const { ca, cert, key, username, password } = credentials
+  return {
+    host,
+    port,
+    tls: tls === null ? undefined : { ca, cert, key, servername: tls.servername, verify: tls.verify },
+    clientId,
+    username,
+    password,
+    keepAlive: connection.keepAlive / 1000,
+  }
+}
+
+/** Longer client ids than this are shortened: brokers need not take more than 23 characters, and all take this. */
+const longestId = 128
+
+/**
+ * The client id of a lane's publisher, the same for every owner of the lane, so that a new one shuts the old one out
+ * (R9), and never that of a subscriber. A long one ends with its hash.
+ */
+export function publisherId({
+  installation,
+  route,
+  lane,
+}: {
+  installation: string
+  route: string
+  lane: string
+}): string {
+  const id = `${installation}-${route}-${lane.replaceAll('/', '.')}-out`
+  if (id.length <= longestId) return id
+  return `${id.slice(0, 95)}-${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
+}

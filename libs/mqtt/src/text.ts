@@ -1,0 +1,26 @@
+import { isUtf8 } from 'node:buffer'
+
+/** The longest text, and the longest binary data, that MQTT can carry, in bytes. */
+export const longestText = 65_535
+
+/**
+ * Whether a range is text that every broker takes: UTF-8 of at most 65,535 bytes without NUL (MQTT 5.0, 1.5.4), and
+ * without control characters and non-characters, for which a broker may close the connection, as mosquitto does.
+ */
+export function isMqttText(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > longestText) return false
+  let all = 0
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte < 0x20 || byte === 0x7f) return false
+    all |= byte
+  }
+  if (all < 0x80) return true
+  const range = bytes.subarray(start, end)
+  return isUtf8(range) && !/[\u0080-\u009f\p{Noncharacter_Code_Point}]/u.test(range.toString())
+}
+
+/** Whether text can be a topic to publish to (MQTT 5.0, 4.7.3). */
+export function isTopicName(topic: string): boolean {
+  return topic !== '' && !/[+#\0]/.test(topic) && topic.isWellFormed() && Buffer.byteLength(topic) <= longestText
+}
