@@ -52,8 +52,8 @@ export class Cluster implements Disposable {
     throw new KafkaError('broker_unreachable', `Broker ${node} is not in the cluster now.`)
   }
 
-  /** Asks for these topics, and learns where the brokers are. Throws the last KafkaError where no broker answers. */
-  async metadata(topics: readonly string[]): Promise<ClusterMetadata> {
+  /** Asks for these topics (null: all), and learns where the brokers are. Throws the last KafkaError where none answers. */
+  async metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
     const answer = await this.ask(metadata(topics))
     this.#addresses = answer.brokers
     return answer

@@ -8,6 +8,16 @@ export function outcomeOf(error: KafkaError): Extract<Outcome, { is: 'hold' | 'u
   return { is: error.code === 'unknown_outcome' ? 'unknown' : 'hold', problem }
 }
 
+/** What a user is told of an error: in Kafka's own word where a broker answered with one. */
+export function problemOf({ code, kafkaCode, message }: KafkaError): Problem {
+  return { code: kafkaCode === undefined ? code : codeOf(kafkaCode), message }
+}
+
+function codeOf(kafkaCode: number): string {
+  const name = nameOfBrokerError(kafkaCode)
+  return name === 'UNKNOWN_TOPIC_OR_PARTITION' ? 'topic_missing' : name.toLowerCase()
+}
+
 /** A broker's error about one partition, as a user is told of it. */
 export function partitionProblem(code: number, topic: string, partition: number, words: string | null): Problem {
   const name = nameOfBrokerError(code)
@@ -19,12 +29,12 @@ export function partitionProblem(code: number, topic: string, partition: number,
 
 /** A topic that the cluster does not have. */
 export function topicProblem(code: number, topic: string): Problem {
-  const name = nameOfBrokerError(code)
-  const isMissing = name === 'UNKNOWN_TOPIC_OR_PARTITION'
+  const word = codeOf(code)
   return {
-    code: isMissing ? 'topic_missing' : name.toLowerCase(),
-    message: isMissing
-      ? `Topic ${topic} does not exist: create it, or let the route do so with createTopic.`
-      : `Topic ${topic} can't be used: ${name}.`,
+    code: word,
+    message:
+      word === 'topic_missing'
+        ? `Topic ${topic} does not exist: create it, or let the route do so with createTopic.`
+        : `Topic ${topic} can't be used: ${nameOfBrokerError(code)}.`,
   }
 }
