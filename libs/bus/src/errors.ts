@@ -31,6 +31,8 @@ export type AlarmCode =
   | 'totals_differ'
   /** A source has more partitions than a route can have lanes. */
   | 'too_many_lanes'
+  /** What a Kafka source was to read next is gone: expired, deleted, or written anew. */
+  | 'kafka_gap'
   /** What stands in `mr_routes` is no document, and nobody remembers the last good one. */
   | 'routes_unreadable'
 

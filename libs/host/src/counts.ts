@@ -21,13 +21,26 @@ export interface Counts {
   duplicates: number
   /** QoS 0 messages for which there was no room (R8). */
   dropped: number
+  /** Offsets that a log no longer had when they were to be read, where the route says to go on (Kafka's `onGap`). */
+  skipped: number
   /** A gauge: records that wait in the lane (sinks), or are not yet stored (sources). */
   pending: number
 }
 
 /** All zero. */
 export function newCounts(): Counts {
-  return { in: 0, out: 0, dead: 0, filtered: 0, refused: 0, parked: 0, duplicates: 0, dropped: 0, pending: 0 }
+  return {
+    in: 0,
+    out: 0,
+    dead: 0,
+    filtered: 0,
+    refused: 0,
+    parked: 0,
+    duplicates: 0,
+    dropped: 0,
+    skipped: 0,
+    pending: 0,
+  }
 }
 
 /** What is measured of one actor, and kept when it is started again. */

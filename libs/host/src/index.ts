@@ -1,3 +1,4 @@
+export { Condition } from './condition.ts'
 export { type Counts, newCounts } from './counts.ts'
 export { exitCodes, runService } from './run-service.ts'
 export type {

@@ -13,6 +13,7 @@ const counters = {
   parked: 'Records set aside because their key is parked.',
   duplicates: 'Records known to have come or gone twice.',
   dropped: 'QoS 0 messages for which there was no room.',
+  skipped: 'Offsets that a log no longer had when they were to be read.',
 } satisfies Partial<Record<keyof Counts, string>>
 
 /** What the actors of an instance show at `/metrics`, by route, lane and role. */
@@ -67,7 +68,7 @@ export function actorFamilies(actors: readonly PlacedView[], instance: string): 
   ]
 }
 
-const countKeys = ['in', 'out', 'dead', 'filtered', 'refused', 'parked', 'duplicates', 'dropped'] as const
+const countKeys = ['in', 'out', 'dead', 'filtered', 'refused', 'parked', 'duplicates', 'dropped', 'skipped'] as const
 
 function labelsOf({ assignment: { route, lane, role } }: PlacedView): Labels {
   return { route, lane, role }

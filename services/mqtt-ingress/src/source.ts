@@ -11,12 +11,11 @@
  * 4. A session that must be there and is not is told: messages may be lost. Reading goes on.
  */
 import { aborted, backoff, delay } from '@millrace/actor'
-import type { ActorContext } from '@millrace/host'
+import { type ActorContext, Condition } from '@millrace/host'
 import type { SourceEvents, Writer } from '@millrace/lane'
 import { type Ending, type Publish, type Session, SessionClosedError, toRecord } from '@millrace/mqtt'
 import { emptyView, HeaderWriter } from '@millrace/record'
 import { type MqttSource, sourceOf } from '@millrace/routes'
-import { Condition } from './condition.ts'
 import { connectSlot } from './connection.ts'
 import { clientIdOf, endedPosition, filtersOf, openingPosition, type Position } from './slot.ts'
 

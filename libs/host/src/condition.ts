@@ -1,9 +1,9 @@
 import type { Life } from '@millrace/actor'
-import type { Problem } from '@millrace/lane'
+import type { Problem } from '@millrace/bus'
 
 /**
- * A slot's condition, of two sides that may each be in trouble. It holds while either has a problem, and runs once it
- * reads and neither has; what does not stand in the way but must be known is told while it runs.
+ * The condition of a source actor, of two sides that may each be in trouble. It holds while either has a problem, and
+ * runs once it reads and neither has; what does not stand in the way but must be known is told while it runs.
  */
 export class Condition {
   readonly #tell: Life['state']
@@ -22,7 +22,7 @@ export class Condition {
     this.#told()
   }
 
-  /** The broker's messages come, or why they do not. */
+  /** What the outside system has comes, or why it does not. */
   reading(problem: Problem | undefined): void {
     this.#begun = true
     this.#reading = problem
@@ -32,6 +32,12 @@ export class Condition {
   /** Something to be known from now on. The first notice is the one that is shown. */
   notice(problem: Problem): void {
     this.#notices.set(problem.code, problem)
+    this.#told()
+  }
+
+  /** It is so no more. */
+  withdraw(code: string): void {
+    if (this.#notices.delete(code)) this.#told()
   }
 
   #told(): void {
