@@ -1,5 +1,5 @@
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
-import type { Credentials, KafkaConnection, SaslMechanism } from '@millrace/routes'
+import type { Credentials, KafkaConnection, Sasl } from '@millrace/routes'
 import type { SASLOptions } from 'kafkajs'
 import type { ClusterSettings } from './cluster.ts'
 import { KafkaError } from './errors.ts'
@@ -21,7 +21,7 @@ export function clusterSettings(
     brokers: connection.brokers.map(addressOf),
     clientId,
     tls: tlsOptions(connection, credentials),
-    sasl: connection.auth?.sasl ? saslOptions(connection.auth.sasl.mechanism, credentials) : null,
+    sasl: connection.auth?.sasl ? saslOptions(connection.auth.sasl, credentials) : null,
     connectTimeout,
     requestTimeout,
   }
@@ -45,6 +45,8 @@ function tlsOptions({ tls }: KafkaConnection, { ca, cert, key }: Credentials): C
   }
 }
 
-function saslOptions(mechanism: SaslMechanism, { username = '', password = '' }: Credentials): SASLOptions {
-  return { mechanism, username, password }
+function saslOptions({ mechanism }: Sasl, { username = '', password = '', token }: Credentials): SASLOptions {
+  if (mechanism !== 'oauthbearer') return { mechanism, username, password }
+  if (token === undefined) throw new KafkaError('configuration', 'The connection has no token to log in with.')
+  return { mechanism, oauthBearerProvider: () => Promise.resolve({ value: token }) }
 }

@@ -1,7 +1,9 @@
 /** What fields say together, and documents among each other: everything that one field's own schema can't see. */
 import { isLoopback } from './connection-rules.ts'
-import { type Connection, mqttEndpoint } from './connection.ts'
+import type { Connection } from './connection.ts'
+import { mqttEndpoint } from './mqtt-connection.ts'
 import type { KnownConnections } from './ends.ts'
+import { checkHubSink, isEventHubs } from './event-hubs.ts'
 import { meant } from './fields.ts'
 import { errorAt, type Finding, warningAt } from './finding.ts'
 import { type Lowered, loweredByRoute } from './guarantee.ts'
@@ -11,10 +13,12 @@ import { formatSize } from './units.ts'
 
 /** What is worth a word about a connection that is valid. */
 export function checkConnection({ mqtt }: Connection): Finding[] {
-  if (mqtt?.auth?.password === undefined) return []
-  const { host, tls } = mqttEndpoint(mqtt)
+  if (mqtt?.auth?.password === undefined && mqtt?.auth?.token === undefined) return []
+  const { host, tls, webSocket } = mqttEndpoint(mqtt)
   if (tls !== null || isLoopback(host)) return []
-  return [warningAt(['mqtt', 'url'], 'password_in_clear', 'the password crosses the network in clear; use mqtts://')]
+  const secret = mqtt.auth.token === undefined ? 'password' : 'token'
+  const message = `the ${secret} crosses the network in clear; use ${webSocket === null ? 'mqtts' : 'wss'}://`
+  return [warningAt(['mqtt', 'url'], 'password_in_clear', message)]
 }
 
 /** What a route's fields say together. */
@@ -99,6 +103,14 @@ const templatesOf = ({
   [['sink', 'key'], key],
   [['sink', 'partition'], partition],
 ]
+
+/** What a route and the connections at its ends say together. */
+export function checkEnds({ sink, ...route }: Route, known: KnownConnections): Finding[] {
+  const connection = known.get(sink.connection)
+  return sink.protocol === 'kafka' && connection?.kafka && isEventHubs(connection.kafka)
+    ? checkHubSink(route, sink)
+    : []
+}
 
 /** Whether both ends name connections that there are. What is no name is told by the schema. */
 export function checkReferences(ends: { source: unknown; sink: unknown }, known: KnownConnections): Finding[] {

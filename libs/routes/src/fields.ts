@@ -27,10 +27,16 @@ export function tell<T>(checked: Checked<T>, message: string, detail: IssueDetai
   checked.issues.push({ code: 'custom', input: checked.value, message, params, path: path ?? [], continue: true })
 }
 
-/** A map of exactly these fields. The message about unknown ones is the list of the known: see `findingsOf`. */
-export function fields<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+/**
+ * A map of exactly these fields. The message about unknown ones is the list of the known: see `findingsOf`. `sentence`
+ * tells what was expected of what is no map.
+ */
+export function fields<Shape extends z.core.$ZodShape>(
+  shape: Shape,
+  sentence?: string,
+): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape).join(', ')
-  const { error } = expected('a map of fields')
+  const error = sentence === undefined ? expected('a map of fields').error : () => sentence
   return z.strictObject(shape, { error: issue => (issue.code === 'unrecognized_keys' ? known : error(issue)) })
 }
 
@@ -81,14 +87,16 @@ export function spoken<P extends string, T extends object>(
 
 /** One value of a closed set. */
 export function oneOf<const T extends string | number | boolean>(...values: T[]): z.ZodLiteral<T> {
-  const error = (issue: { input?: unknown }) => {
-    if (issue.input === undefined) return `missing; expected one of ${values.join(', ')}`
-    const sentence = `expected one of ${values.join(', ')}`
-    if (typeof issue.input !== 'string') return sentence
-    const bare = values.find(value => typeof value !== 'string' && String(value) === issue.input)
-    return sentence + (bare === undefined ? meant(issue.input, values.map(String)) : `; write ${bare} without quotes`)
-  }
-  return z.literal(values, { error })
+  return z.literal(values, { error: ({ input }) => expectedOneOf(values, input) })
+}
+
+/** The message for what is not in a closed set. */
+export function expectedOneOf(values: readonly (string | number | boolean)[], input: unknown): string {
+  const sentence = `expected one of ${values.join(', ')}`
+  if (input === undefined) return `missing; ${sentence}`
+  if (typeof input !== 'string') return sentence
+  const bare = values.find(value => typeof value !== 'string' && String(value) === input)
+  return sentence + (bare === undefined ? meant(input, values.map(String)) : `; write ${bare} without quotes`)
 }
 
 /** The name of a connection or a route: a DNS label, so that it fits every system it gets to. */

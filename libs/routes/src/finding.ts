@@ -43,11 +43,21 @@ function unknownFields({
   message: known,
 }: z.core.$ZodIssueUnrecognizedKeys & { message: string }): UnknownField[] {
   return keys.map(key => {
+    if (secretKey.test(key)) return { finding: inlineSecret([...path, key]), meant: undefined }
     const near = nearest(key, known.split(', '))
     const hint = near === undefined ? '' : `; did you mean "${near}"?`
     const finding = errorAt([...path, key], 'unknown_field', `unknown field; known here: ${known}${hint}`, 'key')
     return { finding, meant: near && keyOf([...path, near]) }
   })
+}
+
+/** What a secret would be called that stands in a document. */
+const secretKey =
+  /^(user(name)?|pass(word|wd|phrase)?|secret|token|(api|access|private|shared|client|account)[._-]?(key|secret|token)|connection[._-]?string|jaas|sasl[._-]?(password|username)|credentials?)$/i
+
+function inlineSecret(path: readonly PropertyKey[]): Finding {
+  const hint = 'put it into a file or variable of the services, and name that with secretName'
+  return { ...errorAt(path, 'inline_secret', 'a secret never stands in a document', 'key'), hint }
 }
 
 const keyOf = (path: readonly PropertyKey[]): string => path.map(String).join('\0')

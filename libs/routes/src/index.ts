@@ -1,24 +1,21 @@
 export { type Change, diff, type FieldChange, meaningOf, type Snapshot } from './change.ts'
-export {
-  type Connection,
-  type KafkaAuth,
-  type KafkaConnection,
-  type MqttAuth,
-  type MqttConnection,
-  mqttEndpoint,
-  type Protocol,
-  protocolOf,
-  type SaslMechanism,
-  type SecretReference,
-  type Tls,
-} from './connection.ts'
+export { type Connection, type Protocol, protocolOf } from './connection.ts'
 export type { SourceFile } from './document.ts'
+export { isEventHubs } from './event-hubs.ts'
 export { compileExpression } from './expression.ts'
 export { type BusFacts, type Guarantee, guaranteeOf, type Lowered } from './guarantee.ts'
+export type { ClientSasl, KafkaAuth, KafkaConnection, PasswordSasl, Sasl, TokenFileSasl } from './kafka-connection.ts'
 export { type KafkaBatch, type KafkaSink, type TopicToCreate } from './kafka-sink.ts'
 export type { KafkaSource } from './kafka-source.ts'
 export type { KafkaStart } from './kafka-start.ts'
 export { isTopicPattern, topicMatcher } from './kafka-topic.ts'
+export {
+  type MqttAuth,
+  type MqttConnection,
+  type MqttEndpoint,
+  mqttEndpoint,
+  type MqttToken,
+} from './mqtt-connection.ts'
 export type { MqttSink } from './mqtt-sink.ts'
 export type { MqttSource } from './mqtt-source.ts'
 export { type DocumentProblem, formatProblem, type Place } from './problem.ts'
@@ -52,4 +49,5 @@ export {
   type StoredSpecs,
 } from './stored.ts'
 export { compileTemplate, isTemplate } from './template.ts'
+export type { SecretReference, Tls } from './tls.ts'
 export { ExpressionError, type ExpressionInput } from './variables.ts'

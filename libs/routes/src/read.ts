@@ -1,6 +1,6 @@
 /** Documents -> connections and routes, with every problem of every document in one pass. */
 import { z } from 'zod'
-import { checkConnection, checkReferences, checkRoute } from './checks.ts'
+import { checkConnection, checkEnds, checkReferences, checkRoute } from './checks.ts'
 import { type Connection, connectionSpec } from './connection.ts'
 import { type ParsedDocument, parseFile, type SourceFile } from './document.ts'
 import { fieldOf, type KnownConnections, readBest, schemasFor } from './ends.ts'
@@ -85,7 +85,9 @@ function draftOf(file: string, document: ParsedDocument): Draft {
 function readRoute(draft: Draft, known: KnownConnections): void {
   const read = readWith(schemasFor(routeKinds, draft.spec, known), draft.document.value, draft.findings)
   draft.route = read && { name: read.metadata.name, ...read.spec }
-  if (draft.route !== undefined) draft.findings.push(...inSpec(checkRoute(draft.route)))
+  if (draft.route !== undefined) {
+    draft.findings.push(...inSpec([...checkRoute(draft.route), ...checkEnds(draft.route, known)]))
+  }
   const end = (name: string) => fieldOf(fieldOf(draft.spec, name), 'connection')
   draft.findings.push(...inSpec(checkReferences({ source: end('source'), sink: end('sink') }, known)))
 }

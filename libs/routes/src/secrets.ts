@@ -1,7 +1,10 @@
 /** Secrets are references in documents; here they are read, where they are needed. No message ever has a value in it. */
 import { readFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
-import type { Connection, Tls } from './connection.ts'
+import type { Connection } from './connection.ts'
+import type { Sasl } from './kafka-connection.ts'
+import type { MqttToken } from './mqtt-connection.ts'
+import type { SecretReference, Tls } from './tls.ts'
 
 /** A secret could not be had. The message names the reference and where it was looked for, never a value. */
 export class SecretError extends Error {
@@ -27,7 +30,7 @@ export function secretSource({ folder, env }: SecretPlaces): SecretSource {
     const variable = `MILLRACE_SECRET_${shout(secretName)}_${shout(key)}`
     const file = folder === undefined ? undefined : join(folder, segment(secretName), segment(key))
     const value = (file === undefined ? undefined : await readIfThere(file)) ?? env[variable]
-    if (value !== undefined && value !== '') return value.replace(/\r?\n$/, '')
+    if (value !== undefined && value !== '') return withoutLineEnd(value)
     const places = file === undefined ? variable : `${file}, ${variable}`
     throw new SecretError(`secret ${secretName}: its key ${key} is missing; looked for in ${places}`)
   }
@@ -39,38 +42,73 @@ export interface Credentials {
   cert?: string | undefined
   key?: string | undefined
   username?: string | undefined
+  /** Of an MQTT connection with a token: that token. */
   password?: string | undefined
+  /** Of OAUTHBEARER by client credentials. */
+  clientId?: string | undefined
+  clientSecret?: string | undefined
+  /** Of OAUTHBEARER with a token file. */
+  token?: string | undefined
+}
+
+/** From where credentials are read. Relative paths of files are looked for in the folder. */
+interface CredentialPlaces {
+  secrets: SecretSource
+  folder?: string | undefined
 }
 
 /**
- * Reads all secrets of a connection: `username` and `password` of a password or SASL secret, `tls.crt` and `tls.key` of
- * an x509 one, `ca.crt` of `caSecretName`, and the file of `caFile` (a relative path is looked for in `folder`).
+ * Reads all secrets of a connection, anew: `username` and `password` of a password or SASL secret, `tls.crt` and
+ * `tls.key` of an x509 one, `token` of a token, `client_id` and `client_secret` of OAUTHBEARER, `ca.crt` of
+ * `caSecretName`, and the files of `caFile`, `tokenFile` and a token's `file`. Rejects with `SecretError`.
  */
-export async function resolveCredentials(
-  connection: Connection,
-  { secrets, folder }: { secrets: SecretSource; folder?: string | undefined },
-): Promise<Credentials> {
+export async function resolveCredentials(connection: Connection, places: CredentialPlaces): Promise<Credentials> {
   const { tls, auth } = connection.mqtt ?? connection.kafka ?? {}
-  const login = connection.mqtt?.auth?.password ?? connection.kafka?.auth?.sasl
-  const credentials: Credentials = { ca: await authorities(tls, secrets, folder) }
-  if (login !== undefined) {
-    credentials.username = await secrets(login.secretName, 'username')
-    credentials.password = await secrets(login.secretName, 'password')
+  const { password, token } = connection.mqtt?.auth ?? {}
+  const sasl = connection.kafka?.auth?.sasl
+  return {
+    ca: await authorities(tls, places),
+    ...(auth?.x509 && (await certificate(auth.x509, places))),
+    ...(password && (await login(password, places))),
+    ...(token && (await tokenLogin(token, places))),
+    ...(sasl && (await saslCredentials(sasl, places))),
   }
-  if (auth?.x509 !== undefined) {
-    credentials.cert = await secrets(auth.x509.secretName, 'tls.crt')
-    credentials.key = await secrets(auth.x509.secretName, 'tls.key')
-  }
-  return credentials
 }
 
-async function authorities(tls: Tls | undefined, secrets: SecretSource, folder = '.'): Promise<string | undefined> {
-  if (tls?.caSecretName !== undefined) return secrets(tls.caSecretName, 'ca.crt')
-  if (tls?.caFile === undefined) return undefined
-  const file = isAbsolute(tls.caFile) ? tls.caFile : join(folder, tls.caFile)
-  const pem = await readIfThere(file)
-  if (pem === undefined) throw new SecretError(`tls.caFile: there is no file ${file}`)
-  return pem
+async function authorities(tls: Tls | undefined, places: CredentialPlaces): Promise<string | undefined> {
+  if (tls?.caSecretName !== undefined) return places.secrets(tls.caSecretName, 'ca.crt')
+  return tls?.caFile === undefined ? undefined : await readNamed('tls.caFile', tls.caFile, places)
+}
+
+async function certificate({ secretName }: SecretReference, { secrets }: CredentialPlaces): Promise<Credentials> {
+  return { cert: await secrets(secretName, 'tls.crt'), key: await secrets(secretName, 'tls.key') }
+}
+
+async function login({ secretName }: SecretReference, { secrets }: CredentialPlaces): Promise<Credentials> {
+  return { username: await secrets(secretName, 'username'), password: await secrets(secretName, 'password') }
+}
+
+async function tokenLogin({ secretName, file, username }: MqttToken, places: CredentialPlaces): Promise<Credentials> {
+  if (file === undefined) return { username, password: await places.secrets(secretName ?? '', 'token') }
+  return { username, password: withoutLineEnd(await readNamed('auth.token.file', file, places)) }
+}
+
+async function saslCredentials(sasl: Sasl, places: CredentialPlaces): Promise<Credentials> {
+  if (sasl.mechanism !== 'oauthbearer') return await login(sasl, places)
+  if ('tokenFile' in sasl) return { token: withoutLineEnd(await readNamed('tokenFile', sasl.tokenFile, places)) }
+  const { secrets } = places
+  return {
+    clientId: await secrets(sasl.secretName, 'client_id'),
+    clientSecret: await secrets(sasl.secretName, 'client_secret'),
+  }
+}
+
+/** The file that a field names. */
+async function readNamed(field: string, name: string, { folder = '.' }: CredentialPlaces): Promise<string> {
+  const file = isAbsolute(name) ? name : join(folder, name)
+  const content = await readIfThere(file)
+  if (content === undefined) throw new SecretError(`${field}: there is no file ${file}`)
+  return content
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
@@ -87,5 +125,7 @@ function segment(name: string): string {
   if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) return name
   throw new SecretError('the name or key of a secret has letters, digits, - _ and . only')
 }
+
+const withoutLineEnd = (text: string): string => text.replace(/\r?\n$/, '')
 
 const shout = (name: string): string => name.toUpperCase().replace(/[^A-Z0-9]/g, '_')

@@ -3,7 +3,7 @@
  * out, so that a later version's defaults do not change a route that is running. All JSON.
  */
 import { z } from 'zod'
-import { checkReferences, checkRoute } from './checks.ts'
+import { checkEnds, checkReferences, checkRoute } from './checks.ts'
 import { type Connection, type ConnectionSpec, connectionSpec } from './connection.ts'
 import { readBest, schemasFor } from './ends.ts'
 import { type Finding, findingsOf } from './finding.ts'
@@ -69,7 +69,7 @@ export function parseStored(specs: StoredSpecs): Stored {
 
 function checksOf(route: Route, connections: ReadonlyMap<string, Connection>): Finding[] {
   const ends = { source: route.source.connection, sink: route.sink.connection }
-  const findings = [...checkRoute(route), ...checkReferences(ends, connections)]
+  const findings = [...checkRoute(route), ...checkEnds(route, connections), ...checkReferences(ends, connections)]
   return findings.filter(({ severity }) => severity === 'error')
 }
 

@@ -9,7 +9,7 @@ test('reads connections and routes, with every default filled in', () => {
   ])
   expect(problems).toEqual([])
   expect(connections).toEqual([
-    { name: 'plant', mqtt: { url: 'mqtt://127.0.0.1:1883', keepAlive: 30_000 } },
+    { name: 'plant', mqtt: { url: 'mqtt://127.0.0.1:1883', version: 5, keepAlive: 30_000 } },
     { name: 'lake', kafka: { brokers: ['127.0.0.1:9092'] } },
   ])
   expect(routes).toEqual([
@@ -199,7 +199,7 @@ describe('documents among each other', () => {
 
   test('a connection that has problems of its own is not called missing', () => {
     const problems = problemsOf(together(route()).replace('mqtt://127.0.0.1:1883', 'ftp://127.0.0.1'))
-    expect(problems.map(withoutPlace)).toEqual(['spec.mqtt.url: expected mqtt://host:port or mqtts://host:port'])
+    expect(problems.map(withoutPlace)).toEqual(['spec.mqtt.url: expected mqtt://host:port, mqtts://, ws:// or wss://'])
   })
 
   test('connections that are known already count', () => {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { resolveCredentials, SecretError, secretSource } from '@millrace/routes'
+import { resolveCredentials, type Sasl, SecretError, secretSource } from '@millrace/routes'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 let folder: string
@@ -52,7 +52,7 @@ test('a folder where a file should be is told, not thrown about', async () => {
 })
 
 const tls = { verify: true, insecure: false }
-const mqtt = { url: 'mqtts://h', keepAlive: 30_000 }
+const mqtt = { url: 'mqtts://h', version: 5 as const, keepAlive: 30_000 }
 
 test('a connection gets what it refers to', async () => {
   const from = { secrets: secretSource({ folder, env: {} }), folder }
@@ -76,4 +76,27 @@ test('a connection gets what it refers to', async () => {
   await expect(
     resolveCredentials({ name: 'a', mqtt: { ...mqtt, tls: { ...tls, caFile: 'none.pem' } } }, from),
   ).rejects.toThrow('tls.caFile: there is no file')
+})
+
+test('a token comes from its file or its secret, anew each time', async () => {
+  const from = { secrets: secretSource({ folder, env: { MILLRACE_SECRET_SAT_TOKEN: 'of-secret' } }), folder }
+  const read = (token: { file?: string; secretName?: string; username?: string }) =>
+    resolveCredentials({ name: 'a', mqtt: { ...mqtt, auth: { token } } }, from)
+  await writeFile(join(folder, 'sat'), 'first\n')
+  expect(await read({ file: 'sat', username: '$sat' })).toEqual({ username: '$sat', password: 'first' })
+  await writeFile(join(folder, 'sat'), 'second\n')
+  expect(await read({ file: join(folder, 'sat') })).toEqual({ password: 'second' })
+  expect(await read({ secretName: 'sat' })).toEqual({ password: 'of-secret' })
+  await expect(read({ file: 'gone' })).rejects.toThrow('auth.token.file: there is no file')
+})
+
+test('OAUTHBEARER has a client of its own, or a token that something else renews', async () => {
+  const env = { MILLRACE_SECRET_APP_CLIENT_ID: 'me', MILLRACE_SECRET_APP_CLIENT_SECRET: 'hush' }
+  const from = { secrets: secretSource({ env }), folder }
+  const read = (sasl: Sasl) => resolveCredentials({ name: 'b', kafka: { brokers: ['h:1'], tls, auth: { sasl } } }, from)
+  const mechanism = 'oauthbearer'
+  const client = { mechanism, tokenEndpoint: 'https://login/token', scope: 's', secretName: 'app' } as const
+  expect(await read(client)).toEqual({ clientId: 'me', clientSecret: 'hush' })
+  await writeFile(join(folder, 'kafka-token'), 'abc\r\n')
+  expect(await read({ mechanism, tokenFile: 'kafka-token' })).toEqual({ token: 'abc' })
 })

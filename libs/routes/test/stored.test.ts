@@ -184,13 +184,24 @@ describe('diff', () => {
 
 test('an endpoint has its port by default, and its TLS', () => {
   const keepAlive = 30_000
-  expect(mqttEndpoint({ url: 'mqtt://h', keepAlive })).toEqual({ host: 'h', port: 1883, tls: null })
+  expect(mqttEndpoint({ url: 'mqtt://h', version: 5, keepAlive })).toEqual({
+    host: 'h',
+    port: 1883,
+    tls: null,
+    webSocket: null,
+  })
   const tls = { verify: true, insecure: false }
-  expect(mqttEndpoint({ url: 'mqtts://h', keepAlive })).toEqual({ host: 'h', port: 8883, tls })
-  expect(mqttEndpoint({ url: 'mqtts://[::1]:99', keepAlive, tls: { ...tls, caFile: 'ca' } })).toEqual({
+  expect(mqttEndpoint({ url: 'mqtts://h', version: 5, keepAlive })).toEqual({
+    host: 'h',
+    port: 8883,
+    tls,
+    webSocket: null,
+  })
+  expect(mqttEndpoint({ url: 'mqtts://[::1]:99', version: 5, keepAlive, tls: { ...tls, caFile: 'ca' } })).toEqual({
     host: '::1',
     port: 99,
     tls: { ...tls, caFile: 'ca' },
+    webSocket: null,
   })
 })
 
