@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   askControl,
+  authorityProblem,
   Bucket,
   type Bus,
   connectBus,
@@ -44,11 +45,15 @@ export async function withBus<T>(terminal: Terminal, command: (bus: Bus) => Prom
   let why = 'no answer'
   const url = terminal.env['MILLRACE_NATS_URL'] || 'nats://127.0.0.1:4222'
   const password = readPassword(terminal.env)
+  const caFile = terminal.env['MILLRACE_NATS_CA'] || undefined
+  const problem = caFile && authorityProblem(caFile)
+  if (problem) throw new CommandError('invalid', `MILLRACE_NATS_CA: ${problem}`)
   try {
     await using bus = await connectBus({
       url,
       user: 'cli',
       ...(password === undefined ? {} : { password }),
+      ...(caFile === undefined ? {} : { caFile }),
       name: 'millrace',
       signal: AbortSignal.any([AbortSignal.timeout(connecting), terminal.signal]),
       tell: problem => (why = problem?.message ?? why),

@@ -20,6 +20,7 @@ Examples:
 
 Settings, from the environment:
   MILLRACE_NATS_URL                         NATS server, or several with commas between (nats://127.0.0.1:4222)
+  MILLRACE_NATS_CA                          file of CA certificates (PEM) that the NATS server must be signed by
   MILLRACE_NATS_PASSWORD                    password of the NATS user cli, or
   MILLRACE_NATS_PASSWORD_FILE               a file that holds it
   MILLRACE_NATS_MONITOR_URL                 for status: nats-server's monitoring, to tell whether it syncs

@@ -68,12 +68,14 @@ interface Running {
 async function show({ servers, fleet, started }: Running, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   const password = fleet.passwords?.cli
+  const caFile = process.env['MILLRACE_NATS_CA'] || undefined
   await using bus = await connectBus({
     url: fleet.natsUrl,
     user: 'cli',
     name: 'npm start',
     signal,
     ...(password === undefined ? {} : { password }),
+    ...(caFile === undefined ? {} : { caFile }),
   })
   const rates = new RouteRates()
   let plainAt = 0

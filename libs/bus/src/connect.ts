@@ -12,6 +12,7 @@ import {
 } from '@nats-io/jetstream'
 import { createInbox, type NatsConnection, PermissionViolationError, type Status } from '@nats-io/nats-core'
 import { connect } from '@nats-io/transport-node'
+import { tlsOptions } from './authority.ts'
 import type { UserName } from './users.ts'
 import { PermissionError, type Problem, StoppedError, UnknownOutcomeError } from './errors.ts'
 import { inboxPrefix } from './names.ts'
@@ -20,6 +21,8 @@ import { inboxPrefix } from './names.ts'
 export interface BusOptions {
   /** One URL, or several separated by commas. */
   url: string
+  /** CA certificates (a PEM file) that NATS's own must be signed by; absent: those that Node trusts. */
+  caFile?: string
   /** Whose permissions and inbox these are. */
   user: UserName
   /** Absent where the server asks for none. The user's name at NATS is `user`. */
@@ -51,9 +54,12 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   throw new StoppedError('Stopped before NATS was reached.')
 }
 
-function connection({ url, user, password, name }: BusOptions) {
+function connection({ url, caFile, user, password, name }: BusOptions) {
+  const servers = url.split(',').map(server => server.trim())
+  const tls = tlsOptions(servers, caFile)
   return {
-    servers: url.split(',').map(server => server.trim()),
+    servers,
+    ...(tls && { tls }),
     name,
     inboxPrefix: inboxPrefix(user),
     ...(password === undefined ? {} : { user, pass: password }),

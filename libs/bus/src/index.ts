@@ -62,4 +62,5 @@ export {
   streamInfo,
   trimLane,
 } from './streams.ts'
+export { authorityProblem } from './authority.ts'
 export { natsUserNames, type NatsUserName, natsUsers, type UserName } from './users.ts'

@@ -79,6 +79,7 @@ async function run<S extends z.ZodRawShape>(
     logger.info({ port: pages.port, host: settings.httpHost }, 'pages: /livez /readyz /metrics')
     await using bus = await connectBus({
       url: settings.natsUrl,
+      ...(settings.natsCa !== undefined && { caFile: settings.natsCa }),
       user: service.name,
       ...(settings.natsPassword !== undefined && { password: settings.natsPassword }),
       name: `${service.name} ${settings.instance}`,

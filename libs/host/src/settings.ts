@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { authorityProblem } from '@millrace/bus'
 import { z } from 'zod'
 
 const defaultInstance = hostname()
@@ -21,6 +22,14 @@ const baseSettings = {
     )
     .default('nats://127.0.0.1:4222')
     .describe('NATS server, or several with commas between.'),
+  natsCa: z
+    .string()
+    .superRefine((file, context) => {
+      const message = authorityProblem(file)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    })
+    .optional()
+    .describe('File of CA certificates (PEM) that the NATS server must be signed by; with it everything is encrypted.'),
   natsPassword: z
     .string()
     .optional()
