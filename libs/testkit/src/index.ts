@@ -1,6 +1,7 @@
 /** Real servers that a test may hurt, a network that fails, and checks of what is left and what was lost. */
 export { freePort } from '@millrace/local'
 export { type Certificates, certificates, type KeyPair } from './certificates.ts'
+export { type Documents, documentsOf, storedDocuments } from './documents.ts'
 export { eventually, NeverHappened } from './eventually.ts'
 export { install, Installation, passwords } from './installation.ts'
 export { Kafka, type KafkaOptions, startKafka } from './kafka.ts'

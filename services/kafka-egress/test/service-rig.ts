@@ -10,9 +10,8 @@ import {
   openLane,
   routesDocument,
 } from '@millrace/bus'
-import { readDocuments, storedConnection, storedRoute } from '@millrace/routes'
 import { BatchBuilder, viewOf } from '@millrace/record'
-import { eventually, type Installation, passwords } from '@millrace/testkit'
+import { documentsOf, eventually, type Installation, passwords, storedDocuments } from '@millrace/testkit'
 
 const main = new URL('../src/main.ts', import.meta.url).pathname
 
@@ -113,34 +112,7 @@ export async function applyRoutes(
   broker: string,
   sinks: { [route: string]: string },
 ): Promise<void> {
-  const text = Object.entries(sinks).map(
-    ([name, sink]) => `---
-apiVersion: millrace.dev/v1
-kind: Route
-metadata: { name: ${name} }
-spec: { source: { connection: plant, topics: [a] }, sink: { connection: lake, ${sink} } }
-`,
-  )
-  const connections = `
-apiVersion: millrace.dev/v1
-kind: Connection
-metadata: { name: plant }
-spec: { mqtt: { url: "mqtt://127.0.0.1:1883" } }
----
-apiVersion: millrace.dev/v1
-kind: Connection
-metadata: { name: lake }
-spec: { kafka: { brokers: ["${broker}"] } }
-`
-  const read = readDocuments([{ file: 'test.yaml', text: connections + text.join('') }])
-  if (read.routes.length < text.length) throw new Error(`bad documents: ${JSON.stringify(read.problems)}`)
-  const document = {
-    installation: 'test',
-    connections: Object.fromEntries(read.connections.map(one => [one.name, storedConnection(one)])),
-    routes: Object.fromEntries(
-      read.routes.map(route => [route.name, { uid: route.name.toUpperCase(), version: 1, spec: storedRoute(route) }]),
-    ),
-  }
+  const document = storedDocuments(documentsOf(sinks, broker))
   await new Bucket(installation.coordinator, 'mr_routes', routesDocument).create('current', document)
   for (const name of Object.keys(sinks)) await installation.route(name)
 }

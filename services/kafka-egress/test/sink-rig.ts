@@ -1,4 +1,4 @@
-import { readDocuments } from '@millrace/routes'
+import { documentsOf } from '@millrace/testkit'
 import { KafkaSink } from '../src/sink.ts'
 
 /** What a test wants to be otherwise. */
@@ -13,27 +13,9 @@ export interface SinkWish {
 
 /** Opens the sink of lane 0 of a route that is written as a user would. */
 export async function openSink({ broker, topic, partition = 'key', more = '', signal }: SinkWish): Promise<KafkaSink> {
-  const text = `
-apiVersion: millrace.dev/v1
-kind: Connection
-metadata: { name: plant }
-spec: { mqtt: { url: "mqtt://127.0.0.1:1883" } }
----
-apiVersion: millrace.dev/v1
-kind: Connection
-metadata: { name: lake }
-spec: { kafka: { brokers: ["${broker}"] } }
----
-apiVersion: millrace.dev/v1
-kind: Route
-metadata: { name: r }
-spec:
-  source: { connection: plant, topics: [a] }
-  sink: { connection: lake, topic: "${topic}", partition: "${partition}" ${more} }
-`
-  const { connections, routes, problems } = readDocuments([{ file: 'test.yaml', text }])
-  const [route, sink] = [routes[0], connections.find(({ name }) => name === 'lake')]
-  if (route === undefined || sink === undefined) throw new Error(`bad documents: ${JSON.stringify(problems)}`)
+  const documents = documentsOf({ r: `topic: "${topic}", partition: "${partition}" ${more}` }, broker)
+  const [[route], sink] = [documents.routes, documents.connections.find(({ name }) => name === 'lake')]
+  if (route === undefined || sink === undefined) throw new Error('no route, or no connection')
   return await KafkaSink.open(
     { uid: 'u', lane: '0' },
     {
