@@ -14,8 +14,8 @@ import { type EpochOffset, listOffsets, type LogPlace } from './requests/list-of
 import type { Leader } from './requests/metadata.ts'
 import type { Request } from './requests/request.ts'
 
-/** About so many bytes come with one Fetch; a larger batch comes whole. */
-const fetchBytes = 2 ** 20
+/** About so many bytes come with one Fetch, which is what fits into one message of the bus; a larger batch comes whole. */
+const fetchBytes = 960 * 1024
 
 /** One partition of a cluster, as a reader of that isolation sees it. */
 export class PartitionLog {
