@@ -5,15 +5,13 @@ import {
   AlarmError,
   ConflictError,
   deadLetterStream,
-  positionKey,
   type Problem,
-  readEnd,
-  recordsBehind,
   type RoutesDocument,
   streamInfo,
 } from '@millrace/bus'
 import { z } from 'zod'
 import { type Applied, applied, deleted, type Deletion } from './apply.ts'
+import { readBacklog } from './lane-end.ts'
 import { type Reservation, reserve, type Room } from './reserve.ts'
 import { type KnownRoute, knownRoutes } from './route-lanes.ts'
 import type { Revised } from './situation.ts'
@@ -78,8 +76,8 @@ export async function answerDelete(office: Office, request: unknown): Promise<An
 
 /** What a route's streams hold. */
 interface Holding {
-  /** Records that are stored and not delivered. */
-  pending: number
+  /** Records that are stored and not delivered; null where nobody can tell. */
+  pending: number | null
   /** Messages in its dead-letter stream, which goes with the route: one a dead letter, of a large one several. */
   deadLetters: number
 }
@@ -87,15 +85,23 @@ interface Holding {
 const nothing: Holding = { pending: 0, deadLetters: 0 }
 
 async function holdingOf(office: Office, name: string, route: KnownRoute | undefined): Promise<Holding> {
-  let pending = 0
-  if (route !== undefined) {
-    const { source, sink, lanes, retiring } = route
-    for (const lane of [...lanes, ...retiring]) {
-      pending += await pendingIn(office, { service: source, route: name, lane }, sink)
-    }
-  }
   const letters = await streamInfo(office.room.bus, deadLetterStream(name))
-  return { pending, deadLetters: letters?.state.messages ?? 0 }
+  return { pending: await pendingOf(office, route), deadLetters: letters?.state.messages ?? 0 }
+}
+
+/** What `--discard` throws away. Where nobody can tell, null: such a route must be possible to delete. */
+async function pendingOf({ room, store }: Office, route: KnownRoute | undefined): Promise<number | null> {
+  if (route === undefined) return null
+  let pending = 0
+  try {
+    for (const lane of [...route.lanes, ...route.retiring]) {
+      pending += (await readBacklog({ bus: room.bus, store }, route, lane)).pending
+    }
+    return pending
+  } catch (error) {
+    if (error instanceof AlarmError) return null
+    throw error
+  }
 }
 
 function report({ routes, connections }: Deletion, holdings: ReadonlyMap<string, Holding>) {
@@ -140,21 +146,6 @@ function reservations(before: RoutesDocument, after: RoutesDocument): Reservatio
   return knownRoutes(after)
     .map(route => ({ after: route, before: old.get(route.name) }))
     .filter(({ after, before }) => after.version !== before?.version)
-}
-
-/**
- * Records of a lane that are stored and not delivered: what `--discard` throws away (R12). 0 where the lane's end is
- * not ours, so that nobody can tell: such a route must be possible to delete.
- */
-async function pendingIn({ room, store }: Office, lane: Parameters<typeof readEnd>[1], sink: typeof lane.service) {
-  const end = await readEnd(room.bus, lane).catch(unlessAlarm)
-  const position = await store.positions.bucket.read(positionKey({ ...lane, service: sink }))
-  if (end === undefined || position === undefined) return 0
-  return Math.max(0, end.base + end.count - recordsBehind(position.value.totals))
-}
-
-function unlessAlarm(error: unknown): undefined {
-  if (!(error instanceof AlarmError)) throw error
 }
 
 /** A uid for each new route, the same in each attempt. */

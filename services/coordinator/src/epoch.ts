@@ -4,6 +4,12 @@
  */
 const countersPerTerm = 2 ** 20
 
+/**
+ * Terms from here on (epochs from 2^52 on) are taken for a stranger's where others than leaders could have written them.
+ * So no message and no document of theirs uses up the terms: as many are left above as below.
+ */
+const strangeTerms = 2 ** 32
+
 /** A term has given out all of its epochs: the leader steps down, and the next term has new ones. */
 export class EpochsExhaustedError extends Error {
   override name = 'EpochsExhaustedError'
@@ -24,6 +30,11 @@ export class Epochs {
     if (this.#counter >= countersPerTerm) throw new EpochsExhaustedError(`term ${this.term} has no epochs left`)
     return this.term * countersPerTerm + this.#counter
   }
+}
+
+/** Whether a leader may have had this term. */
+export function isOurs(term: number): boolean {
+  return term < strangeTerms
 }
 
 /** The term whose leader gave out this epoch. */

@@ -17,6 +17,7 @@ import { type KnownRoute, knownRoutes } from './route-lanes.ts'
 import { type Revised, unplaced } from './situation.ts'
 import { situationOf } from './look.ts'
 import type { Store } from './store.ts'
+import { Strangers } from './strangers.ts'
 import { Trimmer } from './trim.ts'
 
 /** Milliseconds between looks where nothing changes: how late a lost instance is noticed. */
@@ -53,6 +54,7 @@ export class Leader {
   readonly #attention = new Attention()
   readonly #parts: LeaderParts
   readonly #provision: Provision
+  readonly #strangers: Strangers
   #kept: Revised<RoutesDocument> | undefined
   #routes: readonly KnownRoute[] = []
   #reloadAt = 0
@@ -61,6 +63,7 @@ export class Leader {
   constructor(parts: LeaderParts) {
     this.#parts = parts
     this.#provision = new Provision(parts.bus, parts.store, parts.replicas)
+    this.#strangers = new Strangers(parts.bus, parts.store)
     this.trimmer = new Trimmer(parts.bus, parts.store)
   }
 
@@ -102,7 +105,10 @@ export class Leader {
   async #keepTrimming(signal: AbortSignal): Promise<void> {
     while (this.#goesOn(signal)) {
       try {
-        if (this.#routes.length > 0) await this.trimmer.trim(this.#routes, this.problems)
+        if (this.#routes.length > 0) {
+          await this.trimmer.trim(this.#routes, this.problems)
+          await this.#strangers.look(this.#routes, this.problems)
+        }
       } catch (error) {
         if (!(error instanceof UnknownOutcomeError)) throw error
       }

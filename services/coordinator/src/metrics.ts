@@ -1,6 +1,7 @@
 /** What `/metrics` shows of a coordinator. */
 import type { Family } from '@millrace/telemetry'
 import type { Leader } from './leader.ts'
+import type { RouteProblem } from './problems.ts'
 import type { Store } from './store.ts'
 
 /** The metrics of a leader in its term; of a standby, that it is none. */
@@ -23,11 +24,16 @@ export function coordinatorMetrics(leader: Leader | undefined, term: number, { b
     counter('millrace_coordinator_trimmed_messages_total', 'Delivered messages removed from lanes.', trimmer.removed),
     {
       name: 'millrace_coordinator_route_problem',
-      help: 'Routes whose lanes can not be placed, and why.',
+      help: 'Routes that something stands in the way of, and what.',
       type: 'gauge',
-      series: problems.all.map(({ route, code }) => ({ labels: { route, code }, value: 1 })),
+      series: oneEach(problems.all).map(({ route, code }) => ({ labels: { route, code }, value: 1 })),
     },
   ]
+}
+
+/** A route may have the same problem with several steps; a series must be there once. */
+function oneEach(problems: readonly RouteProblem[]): RouteProblem[] {
+  return [...new Map(problems.map(problem => [`${problem.route} ${problem.code}`, problem])).values()]
 }
 
 function gauge(name: string, help: string, value: number): Family {

@@ -12,16 +12,9 @@
  *
  * Each step is done only when the one before it can be seen in a bucket, so a new leader goes on where the last was.
  */
-import {
-  type Bus,
-  deleteRouteStreams,
-  positionKey,
-  readEnd,
-  recordsBehind,
-  type RoutesDocument,
-  trimLane,
-} from '@millrace/bus'
+import { type Bus, deleteRouteStreams, positionKey, type RoutesDocument, trimLane } from '@millrace/bus'
 import { removed, retired } from './apply.ts'
+import { readBacklog } from './lane-end.ts'
 import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import { isGone, living, type Revised, serviceOf, type Situation, whatRuns } from './situation.ts'
@@ -70,17 +63,12 @@ function sourceHasStopped({ name, uid, source }: KnownRoute, lane: string, now: 
   })
 }
 
-/** Asked after the source has stopped, so the lane's end is its last; and read in this order, end first. */
+/** Asked after the source has stopped, so the lane's end is its last. Where nobody can tell, an alarm: it stays (R5). */
 async function finishLane(ending: Ending, route: KnownRoute, lane: string): Promise<boolean> {
-  const { bus, store } = ending
-  const name = { service: route.source, route: route.name, lane }
-  const end = await readEnd(bus, name)
-  const position = await store.positions.bucket.read(positionKey({ ...name, service: route.sink }))
-  if (position?.value.uid !== route.uid) return false
-  if (end !== undefined && recordsBehind(position.value.totals) < end.base + end.count) return false
-  // Never beyond the position, where a slot that comes back reads on; nor beyond the newest message.
-  const upTo = Math.min(position.value.sequence, end?.sequence ?? 0)
-  if (upTo > 0) await trimLane(bus, name, upTo)
+  const { pending, delivered } = await readBacklog(ending, route, lane)
+  if (pending > 0) return false
+  // Not beyond the position: where a slot comes back, it reads on there.
+  if (delivered > 0) await trimLane(ending.bus, { service: route.source, route: route.name, lane }, delivered)
   return forgetLane(ending, route, lane)
 }
 

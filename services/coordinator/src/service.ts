@@ -40,6 +40,9 @@ const settings = {
     .describe('Monitoring URL of nats-server: tells how much space is left when an apply asks for too much.'),
 }
 
+/** So many problems are told in a heartbeat, which goes out every second; a line each. */
+const shownProblems = 10
+
 type Context = StandingContext<typeof settings>
 
 /** One coordinator: a standby until it is its turn to lead. */
@@ -130,10 +133,11 @@ class Coordinator {
     const known = new Set(this.#known)
     for (const { code, message } of all) if (!known.has(message)) this.#context.log.warn({ code }, message)
     this.#known = all.map(({ message }) => message)
-    const [first, ...others] = all
+    const [first] = all
     if (first === undefined) return this.#context.state('running')
-    const more = others.length === 0 ? '' : ` (and ${others.length} more)`
-    this.#context.state('holding', { code: first.code, message: first.message + more })
+    const more = all.length > shownProblems ? [`and ${all.length - shownProblems} more: they are in its log`] : []
+    const lines = [...this.#known.slice(0, shownProblems), ...more]
+    this.#context.state('holding', { code: first.code, message: lines.join('\n') })
   }
 }
 

@@ -1,12 +1,13 @@
 /** The highest term that ever left a trace: the next leader's must be above it, even where a bucket was restored. */
-import { AlarmError, type Bus, type LaneName, lanesOf, readEnd } from '@millrace/bus'
+import { AlarmError, type Bus, type LaneName, lanesOf } from '@millrace/bus'
 import { JetStreamApiError } from '@nats-io/jetstream'
-import { termOf } from './epoch.ts'
+import { readLaneEnd } from './lane-end.ts'
+import { isOurs, termOf } from './epoch.ts'
 import type { Store } from './store.ts'
 
 /**
- * Looks through assignments, heartbeats, positions and the last message of every lane. Rejects with
- * UnknownOutcomeError where NATS is away.
+ * Looks through assignments, which only leaders write, and heartbeats, positions and the last message of every lane:
+ * there a term that is absurd is left out. Rejects with UnknownOutcomeError where NATS is away.
  */
 export async function highestTerm(bus: Bus, store: Store): Promise<number> {
   const signal = AbortSignal.timeout(10_000)
@@ -14,19 +15,19 @@ export async function highestTerm(bus: Bus, store: Store): Promise<number> {
   const routes = Object.keys(store.routes.entries.get('current')?.document.routes ?? {})
   const lanes = await Promise.all(routes.map(route => lanesThere(bus, route)))
   const epochs = await Promise.all(lanes.flat().map(lane => epochAtEnd(bus, lane)))
-  const terms = [
-    ...[...store.assignments.entries.values()].map(({ document }) => document.term),
+  const given = [...store.assignments.entries.values()].map(({ document }) => document.term)
+  const seen = [
     ...[...store.instances.entries.values()].map(({ document }) => document.term),
     ...[...store.positions.entries.values()].map(({ document }) => termOf(document.epoch)),
     ...epochs.map(termOf),
   ]
-  return terms.reduce((highest, term) => Math.max(highest, term), 0)
+  return [...given, ...seen.filter(isOurs)].reduce((highest, term) => Math.max(highest, term), 0)
 }
 
 /** A message that is not ours at a lane's end has no epoch of ours: its actors raise that alarm, and we must lead. */
 async function epochAtEnd(bus: Bus, lane: LaneName): Promise<number> {
   try {
-    return (await readEnd(bus, lane))?.epoch ?? 0
+    return (await readLaneEnd(bus, lane))?.epoch ?? 0
   } catch (error) {
     if (error instanceof AlarmError) return 0
     throw error

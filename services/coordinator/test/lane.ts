@@ -1,5 +1,6 @@
 /** Both ends of a lane, as a source and a sink would use it, moved by hand. */
 import { claimPosition, openLane, type LaneAppender, type Position } from '@millrace/bus'
+import { headers } from '@nats-io/nats-core'
 import type { Rig } from './rig.ts'
 
 const signal = new AbortController().signal
@@ -35,4 +36,12 @@ export function openSink(rig: Rig, { uid, epoch, lane, route = 'r' }: LaneOfTest
 /** Commits that the sink has delivered so many records, of all messages up to this sequence. */
 export function commit(sink: Position, sequence: number, out: number): Promise<void> {
   return sink.commit({ sequence }, { out, dead: 0, filtered: 0, parked: 0 })
+}
+
+/** Puts a message at the end of lane 0 as if the route were empty, of the highest epoch that a number can hold. */
+export async function publishAbsurd(rig: Rig, route: string): Promise<void> {
+  const encoded = headers()
+  encoded.set('mr-epoch', String(Number.MAX_SAFE_INTEGER))
+  for (const name of ['mr-base', 'mr-count']) encoded.set(name, '0')
+  await rig.bus('mqtt-ingress').js.publish(`mr.d.mqtt-ingress.${route}.0`, 'a stranger', { headers: encoded })
 }

@@ -1,6 +1,7 @@
 import { Bucket, instanceDocument } from '@millrace/bus'
 import { eventually, freePort, noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
+import { publishAbsurd } from './lane.ts'
 import { Rig, route } from './rig.ts'
 
 noLeaks()
@@ -98,6 +99,35 @@ test("a message that is not ours at a lane's end keeps nobody from leading", asy
   await rig.placed('kafka-egress', 2)
 })
 
+test("a stranger's absurd epoch uses up no terms, and stops no other route", async () => {
+  await using rig = await Rig.open()
+  const first = await rig.coordinator('c0')
+  rig.instance('mqtt-ingress', 'i')
+  rig.instance('kafka-egress', 'a')
+  await rig.apply({ r: route(1) })
+  await rig.placed('kafka-egress', 1)
+  const { term } = await rig.leader('c0')
+  await publishAbsurd(rig, 'r')
+  await rig.bus('kafka-egress').js.publish('mr.x.kafka-egress.r.0', 'a dead letter is nothing strange')
+  await rig.bus('mqtt-ingress').js.publish('mr.d.mqtt-ingress.r.elsewhere', 'a stranger')
+  await first.end('SIGKILL')
+  await rig.coordinator('c1')
+  const next = await rig.leader('c1')
+  expect(next.term).toBeGreaterThan(term)
+  expect(next.term).toBeLessThan(term + 5)
+  expect(await rig.apply({ s: route(1) })).toMatchObject({ ok: true })
+  await rig.placed('kafka-egress', 2)
+  expect(rig.instances.flatMap(({ running }) => [...running.values()]).every(it => it.epoch < 2 ** 52)).toBe(true)
+  const instances = new Bucket(rig.bus('cli'), 'mr_instances', instanceDocument)
+  const told = async () => {
+    const [actor] = (await instances.read('coordinator.c1'))?.value.actors ?? []
+    const lines = actor?.problem?.message.split('\n') ?? []
+    return [/^Route r: .*"mr.d.mqtt-ingress.r.elsewhere"/, /^Route r: .*epoch/].every(it => lines.some(l => it.test(l)))
+  }
+  await eventually(told, { what: 'c1 tells both', timeout: 30_000 })
+  rig.check()
+})
+
 test('routes that somebody has spoilt are never taken for none', async () => {
   await using rig = await Rig.open()
   const first = await rig.coordinator('c0')
@@ -105,6 +135,7 @@ test('routes that somebody has spoilt are never taken for none', async () => {
   const a = rig.instance('kafka-egress', 'a')
   await rig.apply({ r: route(2) })
   await rig.placed('kafka-egress', 2)
+  await rig.placed('mqtt-ingress', 2)
   const starts = rig.starts
   await first.end('SIGKILL')
   await rig.bus('coordinator').js.publish('$KV.mr_routes.current', 'no routes')

@@ -6,7 +6,7 @@ import { retire } from '../src/retire.ts'
 import type { Situation } from '../src/situation.ts'
 import { wantedActors } from '../src/wanted.ts'
 import { Alone } from './alone.ts'
-import { append, commit, openSink, openSource } from './lane.ts'
+import { append, commit, openSink, openSource, publishAbsurd } from './lane.ts'
 
 noLeaks()
 
@@ -58,4 +58,38 @@ test('a lane that has ended keeps the message at its position, though the last w
   await reader.waiting(AbortSignal.timeout(5_000))
   expect(reader.take()).toMatchObject({ count: 0, base: 5 })
   over.abort()
+})
+
+/** Route r, to be deleted, whose source has stopped; its sink has committed up to here. */
+async function ending(alone: Alone, records: number) {
+  const { bus, store } = alone
+  const routes = await alone.routes(['r'], { retiring: ['0'], deleting: true })
+  const kept = store.routes.entries.get('current')
+  if (kept === undefined) throw new Error('There are no routes.')
+  const lane = { uid: 'uid-r', epoch: 1, lane: '0' }
+  const source = await openSource(alone.rig, lane)
+  await append(source, 5)
+  const position = await openSink(alone.rig, lane)
+  await commit(position, (await readEnd(bus, name))?.sequence ?? 0, records)
+  const problems = new RouteProblems()
+  const step = () => retire({ bus, store, kept, routes, now: stopped(routes), problems })
+  const retiring = async () => (await store.routes.bucket.read('current'))?.value.routes['r']?.retiring
+  return { problems, step, retiring }
+}
+
+test('a lane that is an older copy than its position is never taken for delivered', async () => {
+  await using alone = await Alone.open()
+  const { problems, step, retiring } = await ending(alone, 1_000)
+  expect(await step()).toBe(false)
+  expect(await retiring()).toEqual(['0'])
+  expect(problems.all).toMatchObject([{ route: 'r', code: 'totals_differ' }])
+})
+
+test("a stranger's message at the end, which says that the lane is empty, is never taken for delivered", async () => {
+  await using alone = await Alone.open()
+  const { problems, step, retiring } = await ending(alone, 5)
+  await publishAbsurd(alone.rig, 'r')
+  expect(await step()).toBe(false)
+  expect(await retiring()).toEqual(['0'])
+  expect(problems.all).toMatchObject([{ route: 'r', code: 'lane_conflict' }])
 })
