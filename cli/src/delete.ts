@@ -12,8 +12,8 @@ const deleted = z.object({
     z.object({
       kind: z.enum(['Connection', 'Route']),
       name: z.string(),
-      /** Records that are stored and not delivered. */
-      pending: z.number(),
+      /** Records that are stored and not delivered; null where nobody can tell. */
+      pending: z.number().nullable(),
       deadLetters: z.number(),
     }),
   ),
@@ -39,11 +39,8 @@ export async function remove(
   const ask = async (bus: Bus, more: object) =>
     deleted.parse(await askLeader(bus, { ...request, ...more }, terminal.signal)).deleted
   await withBus(terminal, async bus => {
-    if (discard && !yes) {
-      for (const { name, pending, deadLetters } of await ask(bus, { dryRun: true })) {
-        const letters = deadLetters === 0 ? '' : `, and ${deadLetters} dead letters`
-        terminal.err(`route ${name}: ${pending} records that are stored and not delivered would be lost${letters}`)
-      }
+    if (kind === 'route' && discard && !yes) {
+      for (const one of await ask(bus, { dryRun: true })) terminal.err(warning(one))
       throw new CommandError(
         'invalid',
         'nothing was deleted; add --yes to throw them away, and what the broker holds for their sources',
@@ -55,10 +52,21 @@ export async function remove(
   })
 }
 
+function warning({ name, pending, deadLetters }: Deleted): string {
+  const letters = deadLetters === 0 ? '' : `, and ${deadLetters} dead letters`
+  const why = pending === null ? ' (millrace status says why)' : ''
+  return `route ${name}: ${counted(pending)} that are stored and not delivered would be lost${letters}${why}`
+}
+
 function sentence({ kind, name, pending, deadLetters }: Deleted, discard?: true): string {
   const what = `${kind.toLowerCase()} ${name}`
   if (kind === 'Connection') return `${what}: deleted`
   const letters = deadLetters === 0 ? '' : `; its ${deadLetters} dead letters go with it`
-  if (discard) return `${what}: deleted; ${pending} records were thrown away${letters}`
-  return `${what}: its sources stop; ${pending} records that are stored are delivered, then it is gone${letters}`
+  if (discard) return `${what}: deleted; ${counted(pending)} were thrown away${letters}`
+  if (pending !== null) {
+    return `${what}: its sources stop; ${pending} records that are stored are delivered, then it is gone${letters}`
+  }
+  return `${what}: its sources stop; it goes when what is stored is delivered, and how much that is nobody can tell (millrace status says why; --discard gives it up)${letters}`
 }
+
+const counted = (records: number | null): string => `${records ?? 'an unknown number of'} records`

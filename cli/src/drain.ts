@@ -26,7 +26,7 @@ export async function drain(name: string, terminal: Terminal): Promise<void> {
     if (!known.has(name))
       throw new CommandError(
         'failed',
-        `there is no instance ${name}; there are ${[...known.keys()].sort().join(', ') || 'none'}`,
+        `there is no instance ${name}; there are: ${[...known.keys()].sort().join(', ') || 'none'}`,
       )
     accepted(await ask(bus, { service, instance }, name))
     terminal.err(`${name} drains`)
@@ -61,7 +61,7 @@ function parse(name: string): { service: ServiceName; instance: string } {
   if (service !== undefined && dot < name.length - 1) return { service, instance: name.slice(dot + 1) }
   throw new CommandError(
     'invalid',
-    `expected <service>.<instance>, such as kafka-egress.1; services: ${serviceNames.join(', ')}`,
+    `${name} is no instance; expected <service>.<instance>, such as kafka-egress.1: millrace status lists them`,
   )
 }
 

@@ -30,7 +30,7 @@ export async function get(
   ]
   for (const { message } of problems) terminal.err(`warning: kept, and not valid for this version: ${message}`)
   const asked = documents.filter(one => (kind ?? one.kind) === one.kind && (name ?? one.name) === one.name)
-  if (name !== undefined && asked.length === 0) throw new CommandError('failed', `there is no ${kind} ${name}`)
+  if (name !== undefined && asked.length === 0) throw new CommandError('failed', missing(documents, kind, name))
   if (output === 'json')
     return terminal.out(
       JSON.stringify(
@@ -40,4 +40,9 @@ export async function get(
       ),
     )
   terminal.out(asked.map(one => stringify(one.document).trimEnd()).join('\n---\n'))
+}
+
+function missing(documents: readonly { kind: string; name: string }[], kind: string | undefined, name: string): string {
+  const names = documents.filter(one => one.kind === kind).map(one => one.name)
+  return `there is no ${kind} ${name}; there are: ${names.join(', ') || 'none'}`
 }

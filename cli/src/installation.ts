@@ -150,7 +150,11 @@ async function askOnce(bus: Bus, instance: string, request: object): Promise<Rec
 /** What a reply says, where it says yes. Throws `RefusedError`. */
 export function accepted(reply: unknown): Record<string, unknown> {
   const read = answer.safeParse(reply)
-  if (!read.success) throw new CommandError('failed', 'the answer was not understood; is it of another version?')
+  if (!read.success)
+    throw new CommandError(
+      'failed',
+      'the answer was not understood; is it of another version than this command? See millrace status',
+    )
   if (read.data.ok) return read.data
   throw new RefusedError(read.data.problem.code, read.data.problem.message)
 }

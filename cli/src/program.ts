@@ -48,7 +48,7 @@ export function program(terminal: Terminal): Command {
 const files = () =>
   new Option('-f, --file <path...>', 'files, folders of them, or - for standard input').makeOptionMandatory()
 const output = () => new Option('-o, --output <format>', 'for programs').choices(['json'])
-const kind = () => new Argument('kind', 'what').choices(kindNames)
+const kind = () => new Argument('kind', 'which kind of document').choices(kindNames)
 
 function addDocumentCommands(millrace: Command, terminal: Terminal): void {
   millrace
@@ -68,7 +68,7 @@ function addDocumentCommands(millrace: Command, terminal: Terminal): void {
     .command('get')
     .description('print what applies, as documents that can be applied again')
     .addArgument(kind().argOptional())
-    .argument('[name]', 'one of them')
+    .argument('[name]', 'only this one; none: all')
     .addOption(output())
     .action((kind, name, options) => get(kind, name, options, terminal))
   millrace
@@ -76,8 +76,8 @@ function addDocumentCommands(millrace: Command, terminal: Terminal): void {
     .description('delete routes, or connections that no route names; what is stored is delivered first')
     .addArgument(kind())
     .argument('<name...>', 'their names')
-    .option('--discard', 'throw away what is stored; says how much, and needs --yes')
-    .option('--yes', 'really')
+    .option('--discard', 'throw away what is stored instead of delivering it; says how much, and needs --yes')
+    .option('--yes', 'with --discard: do it')
     .addOption(output())
     .action((kind, names, options) => remove(kind, names, options, terminal))
 }
@@ -86,7 +86,7 @@ function addFleetCommands(millrace: Command, terminal: Terminal): void {
   millrace
     .command('status')
     .description('routes with their guarantee and rates, lanes with their owner, instances')
-    .option('-w, --watch', 'again and again')
+    .option('-w, --watch', 'again and again, until Ctrl-C')
     .addOption(output())
     .action(options => status(options, terminal))
   millrace

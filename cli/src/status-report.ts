@@ -75,24 +75,33 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
     problems: [
       ...routes.problems.map(({ message }) => message),
       ...inTheWay(after, running),
-      ...unplaced([...routes.routes.keys()], lanes),
+      ...silentLeader(leader, instances),
+      ...unplaced(routes, lanes),
     ],
   }
 }
 
-/** What a coordinator says that stands in the way: it runs no lanes, and is one itself. */
+/** What a coordinator says that stands in the way, a line each: it runs no lanes, and is one itself. */
 function inTheWay({ instances }: Snapshot, running: readonly string[]): string[] {
   return [...instances].sort(byKey).flatMap(([key, { actors }]) => {
     const name = shownKey(key)
     const others = running.includes(name) ? actors.filter(actor => !isLane(actor)) : []
-    return others.flatMap(({ problem }) => (problem === undefined ? [] : [`${name}: ${problem.message}`]))
+    const lines = others.flatMap(({ problem }) => problem?.message.split('\n') ?? [])
+    return lines.map(line => `${name}: ${line}`)
   })
 }
 
-/** The sides of routes that nobody runs. */
-function unplaced(routes: readonly string[], lanes: readonly LaneStatus[]): string[] {
-  return routes.flatMap(route =>
-    (['source', 'sink'] as const)
+/** A leader that was killed keeps its seat until a standby takes it. */
+function silentLeader(leader: Snapshot['leader'], instances: readonly InstanceStatus[]): string[] {
+  const name = `coordinator.${leader?.instance}`
+  if (!instances.some(instance => instance.name === name && instance.state === 'silent')) return []
+  return [`${name} leads, and is silent; a standby takes over within seconds, if one runs`]
+}
+
+/** The sides of routes that nobody runs. Of what is thrown away nothing is delivered. */
+function unplaced({ routes, document }: Snapshot['routes'], lanes: readonly LaneStatus[]): string[] {
+  return [...routes.keys()].flatMap(route =>
+    (document.routes[route]?.discard ? (['source'] as const) : (['source', 'sink'] as const))
       .filter(role => !lanes.some(lane => isOf(lane, role, route)))
       .map(role => `${route}: nobody runs its ${role}; is there an instance of its service, running and not draining?`),
   )

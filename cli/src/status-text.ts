@@ -4,7 +4,10 @@ import { table } from './table.ts'
 
 /** Renders a report. What is worth a look stands at the end, in whole sentences. */
 export function renderStatus({ leader, routes, lanes, instances, problems }: Status): string {
-  const head = leader === null ? 'No coordinator leads.' : `Led by coordinator.${leader.instance}, term ${leader.term}.`
+  const head =
+    leader === null
+      ? 'No coordinator leads: data flows on, but nothing is placed, changed or trimmed. Is one running?'
+      : `Led by coordinator.${leader.instance}, term ${leader.term}.`
   const blocks = [
     head,
     routes.length === 0

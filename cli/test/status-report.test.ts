@@ -82,6 +82,27 @@ test('what nobody runs is told', () => {
   })
 })
 
+test('of what a coordinator tells, each problem is a line of its own', () => {
+  const problem = { code: 'lane_conflict', message: 'Route r: one.\nRoute s: two.' }
+  const holding = { ...actor('coordinator', {}), state: 'holding' as const, problem }
+  const beats = (beat: number) => ({ 'coordinator.1': instance(beat, [holding]) })
+  const { problems } = reportStatus(snapshot(0, beats(1)), snapshot(1000, beats(2)), safe)
+  expect(problems).toEqual(expect.arrayContaining(['coordinator.1: Route r: one.', 'coordinator.1: Route s: two.']))
+})
+
+test('a leader that is silent is told', () => {
+  const beats = { 'coordinator.1': instance(9, [actor('coordinator', {})]) }
+  const { problems } = reportStatus(snapshot(0, beats), snapshot(1000, beats), safe)
+  expect(problems[0]).toContain('coordinator.1 leads, and is silent')
+})
+
+test('of a route that is thrown away nobody misses the sink', () => {
+  const there = snapshot(0, {})
+  const document = { ...there.routes.document, routes: { r: { ...specs['r']!, deleting: true, discard: true } } }
+  const { problems } = reportStatus(there, { ...there, routes: { ...there.routes, document } }, safe)
+  expect(problems).toEqual([expect.stringContaining('nobody runs its source')])
+})
+
 test('what a silent instance said last does not count', () => {
   const beats = { 'kafka-egress.a': instance(9, [actor('sink.r.0', { out: 10, pending: 7 })]) }
   const report = reportStatus(snapshot(0, beats), snapshot(1000, beats), safe)
@@ -97,7 +118,7 @@ test('an instance’s name is shown as it was given', () => {
 test('no leader and no routes are said, with what to do', () => {
   const empty = { ...snapshot(0, {}), leader: undefined }
   const page = renderStatus(reportStatus(empty, { ...empty, routes: { ...empty.routes, routes: new Map() } }, safe))
-  expect(page).toContain('No coordinator leads.')
+  expect(page).toContain('No coordinator leads:')
   expect(page).toContain('millrace apply -f examples/telemetry')
 })
 
