@@ -4,6 +4,7 @@ export { type Certificates, certificates, type KeyPair } from './certificates.ts
 export { type Documents, documentsOf, storedDocuments } from './documents.ts'
 export { eventually, NeverHappened } from './eventually.ts'
 export { install, Installation, passwords } from './installation.ts'
+export { Instance, type InstanceOptions } from './instance.ts'
 export { Kafka, type KafkaOptions, startKafka } from './kafka.ts'
 export type { ConsoleRecord, Line } from './kafka-console.ts'
 export type { KafkaRecord } from './kafka-reader.ts'

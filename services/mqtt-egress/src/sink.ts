@@ -1,0 +1,87 @@
+/** The MQTT end of one lane: what the engine delivers becomes PUBLISHes, record by record. */
+import type { ActorAssignment } from '@millrace/bus'
+import type { ActorContext } from '@millrace/host'
+import type { Delivery, Outcome, Problem, Sink } from '@millrace/lane'
+import { connectToPublish, loginOf, publisherId, Publisher, Publishing, type PublishingAttempt } from '@millrace/mqtt'
+import { isTemplate, resolveCredentials, SecretError, sinkOf } from '@millrace/routes'
+import { Mapper } from './map.ts'
+
+/** What of an actor's context a sink needs. */
+export type SinkContext = Pick<
+  ActorContext,
+  'installation' | 'route' | 'sink' | 'secret' | 'signal' | 'counts' | 'fresh' | 'allowed'
+> & { settings: Pick<ActorContext['settings'], 'secretsDir'> }
+
+export class MqttSink implements Sink {
+  readonly #context: SinkContext
+  readonly #clientId: string
+  readonly #publisher: Publisher
+  readonly #mapper: Mapper
+
+  constructor({ lane }: Pick<ActorAssignment, 'lane'>, context: SinkContext) {
+    const { installation, route, fresh, allowed } = context
+    const sink = sinkOf(route, 'mqtt')
+    this.#context = context
+    this.#clientId = publisherId({ installation, route: route.name, lane })
+    this.#mapper = new Mapper({ sink, headers: route.headers })
+    this.#publisher = new Publisher({
+      version: 5,
+      onNoSubscribers: sink.onNoSubscribers,
+      onExpired: sink.onExpired,
+      isFixedTopic: !isTemplate(sink.topic),
+      connect: () => this.#connectOnce(),
+      // Whoever ended a connection may own the lane now.
+      mayConnect: async again => (!again && fresh()) || (await allowed()),
+    })
+  }
+
+  /** What does not stand in the way, but must be known. */
+  get notice(): Problem | undefined {
+    const { leftOut, asksRetain } = this.#mapper
+    if (leftOut > 0) {
+      const message = `MQTT can't carry ${leftOut} headers: not UTF-8, a control character, or too long. They were left out.`
+      return { code: 'headers_left_out', message }
+    }
+    if (!asksRetain || this.#publisher.limits?.retain !== false) return undefined
+    return { code: 'retain_unsupported', message: 'The broker keeps no retained messages; they go out without RETAIN.' }
+  }
+
+  /** Connects, which shuts the lane's owner before out (R9); else says why not. */
+  async connect(): Promise<Problem | undefined> {
+    const result = await this.#publisher.connect()
+    return result instanceof Publishing ? undefined : result
+  }
+
+  async write(delivery: Delivery): Promise<Outcome> {
+    const mapper = this.#mapper
+    for (let index = 0; delivery.next(); index++) {
+      const problem = mapper.read(delivery)
+      if (problem !== undefined) this.#publisher.refuse({ index, ...problem })
+      else this.#publisher.add(mapper, delivery.view, index)
+    }
+    return await this.again()
+  }
+
+  async again(): Promise<Outcome> {
+    const outcome = await this.#publisher.deliver()
+    if ('expired' in outcome) this.#context.counts.dropped += outcome.expired ?? 0
+    return outcome
+  }
+
+  async close(): Promise<void> {
+    await this.#publisher.close()
+  }
+
+  /** A secret that can't be read is told like a broker that can't be reached. */
+  async #connectOnce(): Promise<PublishingAttempt> {
+    const { sink, secret, settings, signal } = this.#context
+    if (sink.mqtt === undefined) throw new TypeError(`Connection ${sink.name} is not an MQTT connection.`)
+    try {
+      const credentials = await resolveCredentials(sink, { secrets: secret, folder: settings.secretsDir })
+      return await connectToPublish(loginOf(sink.mqtt, { credentials, clientId: this.#clientId }), signal)
+    } catch (error) {
+      if (!(error instanceof SecretError)) throw error
+      return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
+    }
+  }
+}
