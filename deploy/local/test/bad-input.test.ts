@@ -6,9 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { streamInfo } from '@millrace/bus'
 import { encodePublish } from '@millrace/mqtt'
 import { eventually, noLeaks } from '@millrace/testkit'
-import { connectAsync, type MqttClient } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Calm, startCalm } from './calm.ts'
+import { type BesideCalm, startBesideCalm } from './beside-calm.ts'
 import { good, kind, startCrooked } from './crooked-broker.ts'
 import { mqtt, route, together } from './documents.ts'
 import {
@@ -23,7 +22,6 @@ import {
   untilWell,
 } from './observe.ts'
 import { publishRaw } from './raw-publisher.ts'
-import { startWhole, type Whole } from './whole.ts'
 
 noLeaks()
 
@@ -37,24 +35,20 @@ const routes = [
   route('absent'),
 ]
 
-let whole: Whole
-let calm: Calm
-let publisher: MqttClient
+let beside: BesideCalm
+let whole: BesideCalm['whole']
+let publisher: BesideCalm['publisher']
 beforeAll(async () => {
-  whole = await startWhole()
-  calm = await startCalm(whole)
+  beside = await startBesideCalm()
+  ;({ whole, publisher } = beside)
   const { kafka } = whole
   await kafka.createTopic('odd', 1, { 'max.message.bytes': '8000000' })
   await kafka.createTopic('mapped-here')
   await kafka.createTopic('small', 1, { 'max.message.bytes': '100000' })
   await whole.apply(together(...routes))
   for (const name of ['odd', 'mapped', 'small']) await whole.untilRunning(name)
-  publisher = await connectAsync(whole.mosquitto.url, { protocolVersion: 5 })
 })
-afterAll(async () => {
-  await publisher?.endAsync(true)
-  await whole?.[Symbol.asyncDispose]()
-})
+afterAll(() => beside?.[Symbol.asyncDispose]())
 
 /** Publishes in order, QoS 1; resolves when the broker has acknowledged all of it. */
 async function publish(...messages: [topic: string, payload: string | Buffer][]): Promise<void> {
@@ -242,13 +236,14 @@ describe('records that can never pass become dead letters, and the others keep t
 })
 
 describe('what a route names must be there', () => {
-  test('a connection that does not exist, or speaks another protocol, is refused, and nothing changes', async () => {
-    const documents = [route('wrong', { sink: 'laek, topic: x' }), route('turned', { sink: 'plant, topic: x' })].join(
-      '---',
-    )
+  test('a connection that does not exist, or a field that its protocol does not have, is refused, and nothing changes', async () => {
+    const documents = [
+      route('wrong', { sink: 'laek, topic: x' }),
+      route('turned', { sink: 'plant, topic: x, acks: all' }),
+    ].join('---')
     const before = await streamInfo(whole.bus, 'KV_mr_routes')
     await expect(whole.apply(documents)).rejects.toThrow(
-      /\.yaml:\d+:\d+: .*no such connection.*lake[^]*\.yaml:\d+:\d+: .*speaks kafka/,
+      /\.yaml:\d+:\d+: .*no such connection.*lake[^]*\.yaml:\d+:\d+: spec\.sink\.acks: unknown field/,
     )
     expect((await streamInfo(whole.bus, 'KV_mr_routes'))?.state.last_seq).toBe(before?.state.last_seq)
   })
@@ -273,6 +268,6 @@ describe('what a route names must be there', () => {
 })
 
 test('nothing of it disturbed another route, and no process died', async () => {
-  await calm.undisturbed()
+  await beside.calm.undisturbed()
   expect(whole.events).toEqual([])
 })

@@ -3,9 +3,8 @@
  * all goes on when there is room. Only QoS 0 is dropped, and counted.
  */
 import { eventually, noLeaks } from '@millrace/testkit'
-import { connectAsync, type MqttClient } from 'mqtt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Calm, startCalm } from './calm.ts'
+import { type BesideCalm, startBesideCalm } from './beside-calm.ts'
 import { mqtt, route } from './documents.ts'
 import {
   arrivedAt,
@@ -18,23 +17,18 @@ import {
   untilProblem,
   untilWell,
 } from './observe.ts'
-import { startWhole, type Whole } from './whole.ts'
 
 noLeaks()
 
-let whole: Whole
-let calm: Calm
-let publisher: MqttClient
+let beside: BesideCalm
+let whole: BesideCalm['whole']
+let publisher: BesideCalm['publisher']
 beforeAll(async () => {
-  whole = await startWhole()
-  calm = await startCalm(whole)
+  beside = await startBesideCalm()
+  ;({ whole, publisher } = beside)
   await whole.apply(mqtt('near', whole.mosquitto.url))
-  publisher = await connectAsync(whole.mosquitto.url, { protocolVersion: 5 })
 })
-afterAll(async () => {
-  await publisher?.endAsync(true)
-  await whole?.[Symbol.asyncDispose]()
-})
+afterAll(() => beside?.[Symbol.asyncDispose]())
 
 const valuesOf = async (topic: string) => (await whole.kafka.readAll(topic)).map(({ value }) => String(value).trim())
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => String(from + at))
@@ -102,6 +96,6 @@ test.each([
 })
 
 test('nothing of it disturbed another route, and no process died', async () => {
-  await calm.undisturbed()
+  await beside.calm.undisturbed()
   expect(whole.events).toEqual([])
 })
