@@ -5,7 +5,7 @@ import { noLeaks } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ownerOf, sigkill } from './faults.ts'
 import { publish } from './publishers.ts'
-import { print, Tally } from './tally.ts'
+import { inTopic, print, Tally } from './tally.ts'
 import { ledgerRoute, startWhole, type Whole } from './whole.ts'
 
 noLeaks()
@@ -22,7 +22,10 @@ afterAll(async () => {
 })
 
 test('each of two installations on the same brokers delivers everything, and keeps its sessions and producers', async () => {
-  const tallies = [new Tally(one, 'twin', 'twin-one'), new Tally(other, 'twin', 'twin-other')]
+  const tallies = [
+    new Tally(one, 'twin', inTopic(one.kafka, 'twin-one')),
+    new Tally(other, 'twin', inTopic(other.kafka, 'twin-other')),
+  ]
   await one.apply(ledgerRoute('twin', { topic: 'twin-one' }))
   await other.apply(ledgerRoute('twin', { topic: 'twin-other' }))
   for (const whole of [one, other]) await whole.untilRunning('twin')

@@ -1,31 +1,48 @@
-/** What publishers of a route were told, against what its Kafka topic holds: followed while it grows. */
-import { eventually, Ledger } from '@millrace/testkit'
+/** What publishers of a route were told, against what arrives where it delivers: followed while it grows. */
+import { eventually, type Kafka, Ledger } from '@millrace/testkit'
 import { numberOf } from './publishers.ts'
 import type { Whole } from './whole.ts'
 
-/** One route's ledger. The route delivers to the topic of its name, keyed by publisher. */
+/** Something that was delivered, with the name of its publisher. */
+export interface Arrival {
+  publisher: string
+  payload: Buffer
+  place: string
+}
+
+/** Tells all that arrives from now on; what it returns has told, when it resolves, all that is there by then. */
+export type Follow = (tell: (arrival: Arrival) => void) => () => Promise<void>
+
+/** The records of a topic, keyed by publisher. */
+export function inTopic(kafka: Kafka, topic: string): Follow {
+  return tell =>
+    kafka.follow(topic, ({ key, value, partition, offset }) =>
+      tell({ publisher: String(key), payload: value ?? Buffer.alloc(0), place: `${partition}@${offset}` }),
+    )
+}
+
+/** One route's ledger. Unless told, the route delivers to the topic of its name, keyed by publisher. */
 export class Tally {
   readonly ledger = new Ledger()
-  /** Records in the topic, repetitions included. */
+  /** What has arrived, repetitions included. */
   arrived = 0
   readonly #whole: Whole
   readonly #route: string
   readonly #look: () => Promise<void>
 
-  constructor(whole: Whole, route: string, topic = route) {
+  constructor(whole: Whole, route: string, follow = inTopic(whole.kafka, route)) {
     this.#whole = whole
     this.#route = route
-    this.#look = whole.kafka.follow(topic, ({ key, value, partition, offset }) => {
-      const publisher = String(key)
+    this.#look = follow(({ publisher, payload, place }) => {
       this.arrived += 1
-      this.ledger.delivered(publisher, numberOf(publisher, value ?? Buffer.alloc(0)), `${partition}@${offset}`)
+      this.ledger.delivered(publisher, numberOf(publisher, payload), place)
     })
   }
 
-  /** Waits until so many more records have come to Kafka. */
+  /** Waits until so many more have arrived. */
   async arrive(records: number): Promise<void> {
     const from = this.arrived
-    await this.#until(() => this.arrived >= from + records, `${records} more records of ${this.#route} in Kafka`)
+    await this.#until(() => this.arrived >= from + records, `${records} more of ${this.#route} arrive`)
   }
 
   /** Waits until so many more messages are acknowledged to publishers. */
@@ -35,7 +52,7 @@ export class Tally {
     await eventually(got, { what: `${messages} more messages acknowledged`, interval: 50, timeout: 60_000 })
   }
 
-  /** Waits until all that was acknowledged is in Kafka; what is missing by then is lost, which is for the ledger to tell. */
+  /** Waits until all that was acknowledged has arrived; what is missing by then is lost, which is for the ledger to tell. */
   async arriveAll(elsewhere = 0): Promise<void> {
     const missing = () => this.ledger.report().lost.length > elsewhere
     await this.#until(() => !missing(), `all of ${this.#route} is delivered`).catch(error => {
@@ -43,7 +60,7 @@ export class Tally {
     })
   }
 
-  /** Waits until all that was acknowledged, but for `elsewhere` messages, is in Kafka and nothing waits any more. */
+  /** Waits until all that was acknowledged, but for `elsewhere` messages, has arrived and nothing waits any more. */
   async settle({ elsewhere = 0 } = {}): Promise<void> {
     await this.arriveAll(elsewhere)
     await this.settleWhatCame()

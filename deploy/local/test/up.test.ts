@@ -25,7 +25,8 @@ test('What the command line says is read, and what it gets wrong is told with wh
     '--instances=coordinator=2',
   ])
   expect(told).toMatchObject({ demo: false, config: 'here' })
-  expect(told.instances).toEqual({ coordinator: 2, 'mqtt-ingress': 1, 'kafka-egress': 3 })
+  const ingress = { 'mqtt-ingress': 1, 'kafka-ingress': 1 }
+  expect(told.instances).toEqual({ coordinator: 2, ...ingress, 'mqtt-egress': 1, 'kafka-egress': 3 })
   expect(() => readOptions(['--instances', 'kafka=3'])).toThrow(/no service kafka.*coordinator, mqtt-ingress/s)
   expect(() => readOptions(['--instances', 'kafka-egress=0'])).toThrow(/from 1 to 50/)
   expect(() => readOptions(['--no-such'])).toThrow(/--no-such.*npm start/s)

@@ -50,11 +50,14 @@ export function startInstance(service: LocalService, number: number, options: Fl
   )
 }
 
-/** Starts every service, so many instances of each. */
-export async function startFleet(instances: Record<LocalService, number>, options: FleetOptions): Promise<Kept[]> {
+/** Starts services, so many instances of each; none where none are asked for. */
+export async function startFleet(
+  instances: Partial<Record<LocalService, number>>,
+  options: FleetOptions,
+): Promise<Kept[]> {
   await mkdir(options.folder, { recursive: true })
   const wanted = serviceNames.flatMap(service =>
-    Array.from({ length: instances[service] }, (_, index) => ({ service, number: index + 1 })),
+    Array.from({ length: instances[service] ?? 0 }, (_, index) => ({ service, number: index + 1 })),
   )
   return Promise.all(wanted.map(({ service, number }) => startInstance(service, number, options)))
 }

@@ -1,7 +1,7 @@
 /** What `npm start` can be told. */
 import { parseArgs } from 'node:util'
 
-export const serviceNames = ['coordinator', 'mqtt-ingress', 'kafka-egress'] as const
+export const serviceNames = ['coordinator', 'mqtt-ingress', 'kafka-ingress', 'mqtt-egress', 'kafka-egress'] as const
 export type LocalService = (typeof serviceNames)[number]
 
 export interface Options {
@@ -32,7 +32,8 @@ const MOST_INSTANCES = 50
 /** Reads the command line. Throws UsageError. */
 export function readOptions(args: string[]): Options {
   const { values } = parsed(args)
-  const instances: Record<LocalService, number> = { coordinator: 1, 'mqtt-ingress': 1, 'kafka-egress': 1 }
+  const ingress = { 'mqtt-ingress': 1, 'kafka-ingress': 1 }
+  const instances: Record<LocalService, number> = { coordinator: 1, ...ingress, 'mqtt-egress': 1, 'kafka-egress': 1 }
   for (const wish of values.instances ?? []) {
     const [name, count] = wish.split('=')
     const service = serviceNames.find(known => known === name)
