@@ -1,6 +1,12 @@
 /** What two looks at an installation say together: who runs what, how fast, and what is in the way. Pure. */
-import { type ActorReport, decodeToken, type InstanceDocument, type PositionDocument } from '@millrace/bus'
-import { type BusFacts, guaranteeOf } from '@millrace/routes'
+import {
+  type ActorReport,
+  decodeToken,
+  type InstanceDocument,
+  type PositionDocument,
+  type RoutesDocument,
+} from '@millrace/bus'
+import { type BusFacts, guaranteeOf, type Route } from '@millrace/routes'
 import type { Snapshot } from './snapshot.ts'
 
 /** A route. Rates are records per second between the two looks; totals are the route's own, over all restarts. */
@@ -35,6 +41,8 @@ interface InstanceStatus {
   lanes: number
   version: string
 }
+
+type KeptRoute = RoutesDocument['routes'][string]
 
 /** The whole. JSON. */
 export interface Status {
@@ -76,7 +84,7 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
       ...routes.problems.map(({ message }) => message),
       ...inTheWay(after, running),
       ...silentLeader(leader, instances),
-      ...unplaced(routes, lanes),
+      ...unplaced(after, running),
     ],
   }
 }
@@ -98,13 +106,27 @@ function silentLeader(leader: Snapshot['leader'], instances: readonly InstanceSt
   return [`${name} leads, and is silent; a standby takes over within seconds, if one runs`]
 }
 
-/** The sides of routes that nobody runs. Of what is thrown away nothing is delivered. */
-function unplaced({ routes, document }: Snapshot['routes'], lanes: readonly LaneStatus[]): string[] {
-  return [...routes.keys()].flatMap(route =>
-    (document.routes[route]?.discard ? (['source'] as const) : (['source', 'sink'] as const))
-      .filter(role => !lanes.some(lane => isOf(lane, role, route)))
-      .map(role => `${route}: nobody runs its ${role}; is there an instance of its service, running and not draining?`),
-  )
+/** What of routes nobody runs, and which have nothing to run yet. */
+function unplaced({ routes: { routes, document }, instances }: Snapshot, running: readonly string[]): string[] {
+  const actors = [...instances].flatMap(([key, { actors }]) => (running.includes(shownKey(key)) ? actors : []))
+  return [...routes.values()].flatMap(route => {
+    const roles = rolesOf(route, document.routes[route.name])
+    const missing = roles.filter(role => !actors.some(actor => isOf(actor, role, route.name)))
+    if (missing.length === 0 && roles.length === 1 && roles[0] === 'lister')
+      return [`${route.name}: its source has no partitions yet; are its topics there?`]
+    const isThere = 'is there an instance of its service, running and not draining?'
+    return missing.map(role => `${route.name}: nobody runs its ${role}; ${isThere}`)
+  })
+}
+
+type Role = 'lister' | 'source' | 'sink'
+
+/** What a route has. Of what is thrown away nothing is delivered. */
+function rolesOf({ source }: Route, kept: KeptRoute | undefined): readonly Role[] {
+  const { lanes = [], retiring = [], deleting = false, discard = false } = kept ?? {}
+  const listed = source.protocol === 'kafka'
+  const sides: Role[] = listed && lanes.length + retiring.length === 0 ? [] : discard ? ['source'] : ['source', 'sink']
+  return listed && !deleting ? ['lister', ...sides] : sides
 }
 
 function instanceStatus(key: string, now: InstanceDocument, before: InstanceDocument | undefined): InstanceStatus {

@@ -103,6 +103,33 @@ test('of a route that is thrown away nobody misses the sink', () => {
   expect(problems).toEqual([expect.stringContaining('nobody runs its source')])
 })
 
+test('of a route that reads Kafka the lister is missed first, then its partitions, then their sides', () => {
+  const listed = readDocuments([
+    { file: 'f', text: documents.replace('source: {connection: m', 'source: {connection: k') },
+  ])
+  const problemsWith = (actors: ActorReport[], lanes: string[]) => {
+    const there = snapshot(0, {})
+    const document = { ...there.routes.document, routes: { r: { ...specs['r']!, lanes } } }
+    const routes = { ...there.routes, routes: new Map(listed.routes.map(one => [one.name, one])), document }
+    const look = (beat: number) => ({
+      ...there,
+      routes,
+      instances: new Map([['kafka-ingress.a', instance(beat, actors)]]),
+    })
+    return reportStatus(look(1), look(2), safe).problems
+  }
+  const lister = actor('lister.r.lister', {})
+  expect(problemsWith([], [])).toEqual([expect.stringContaining('r: nobody runs its lister')])
+  expect(problemsWith([lister], [])).toEqual(['r: its source has no partitions yet; are its topics there?'])
+  expect(problemsWith([lister, actor('source.r.a/0', {})], ['a/0'])).toEqual([
+    expect.stringContaining('r: nobody runs its sink'),
+  ])
+  const problem = { code: 'broker_unreachable', message: 'No broker of r answers.' }
+  expect(problemsWith([{ ...lister, state: 'holding', problem }], [])[0]).toBe(
+    'kafka-ingress.a: No broker of r answers.',
+  )
+})
+
 test('what a silent instance said last does not count', () => {
   const beats = { 'kafka-egress.a': instance(9, [actor('sink.r.0', { out: 10, pending: 7 })]) }
   const report = reportStatus(snapshot(0, beats), snapshot(1000, beats), safe)
