@@ -5,16 +5,18 @@
  * A record's *ordinal* counts all records of the delivery, the sink's *index* only those that it was given.
  */
 import type { LaneBatch } from '@millrace/bus'
-import { BatchError, BatchReader, type RecordView } from '@millrace/record'
+import { BatchError, RecordSetReader, type RecordView } from '@millrace/record'
 import { RecordInput } from './input.ts'
 import type { Delivery, ExpressionInput, Problem } from './ports.ts'
 
 /** What a compressed batch may come to. */
-const maxBatchBytes = 256 * 2 ** 20
+export const maxBatchBytes = 256 * 2 ** 20
 
-/** Something of the delivery that can never pass: one record, or what is left of a batch that can't be decoded. */
+/** Something of the delivery that can never pass: one record, or what is left of a message that can't be decoded. */
 export interface Aside {
   batch: LaneBatch
+  /** What is left, where it can't be decoded: from the record batch on that is the first bad one. */
+  rest?: Buffer
   /** Counted from the batch's first record. */
   record: number
   /** Records that it stands for. */
@@ -33,7 +35,7 @@ export class Cursor implements Delivery {
   given = 0
   filtered = 0
   aside: Aside[] = []
-  readonly #reader = new BatchReader({ maxBytes: maxBatchBytes })
+  readonly #reader = new RecordSetReader({ maxBytes: maxBatchBytes })
   readonly #input: RecordInput
   readonly #filter: Filter | undefined
   /** Of each record that the sink was given: its ordinal. */
@@ -47,7 +49,7 @@ export class Cursor implements Delivery {
   constructor(filter: Filter | undefined) {
     this.#filter = filter
     this.view = this.#reader.view
-    this.input = this.#input = new RecordInput(this.view)
+    this.input = this.#input = new RecordInput(this.#reader)
   }
 
   /** Stands before the first record of these batches. */
@@ -89,29 +91,21 @@ export class Cursor implements Delivery {
     throw new RangeError(`The sink refuses record ${index}; it was given ${this.given}.`)
   }
 
-  /** Opens the next batch that can be read. */
+  /** Goes on to the next batch. */
   #open(): void {
     this.#before += this.#batches[this.#at]?.count ?? 0
     this.#at++
     this.#read = 0
     const batch = this.#batches[this.#at]
-    if (batch === undefined || batch.count === 0) return
-    try {
-      const { count } = this.#reader.open(batch.payload)
-      if (count !== batch.count)
-        throw new BatchError('malformed', `${count} records where ${batch.count} were announced`)
-    } catch (error) {
-      this.#setBatchAside(batch, error)
-    }
+    if (batch !== undefined) this.#reader.open(batch.payload, batch.count)
   }
 
   /** Moves to the batch's next record, if there is one. */
   #step(batch: LaneBatch): boolean {
-    if (this.#read >= batch.count) return false
     try {
       return this.#reader.next()
     } catch (error) {
-      this.#setBatchAside(batch, error)
+      this.#setRestAside(batch, error)
       return false
     }
   }
@@ -132,13 +126,12 @@ export class Cursor implements Delivery {
     return false
   }
 
-  #setBatchAside(batch: LaneBatch, error: unknown): void {
+  #setRestAside(batch: LaneBatch, error: unknown): void {
     if (!(error instanceof BatchError)) throw error
-    const count = batch.count - this.#read
-    const after = this.#read === 0 ? '' : ` Its first ${this.#read} records were delivered.`
+    const [record, rest] = [this.#read, this.#reader.rest]
+    const after = record === 0 ? '' : ` Its first ${record} records were delivered.`
     const message = `Message ${batch.sequence} of the lane is no record batch: ${error.message}${after}`
-    this.aside.push({ batch, record: this.#read, count, problem: { code: 'bad_batch', message } })
-    this.#read = batch.count
+    this.aside.push({ batch, rest, record, count: batch.count - record, problem: { code: 'bad_batch', message } })
   }
 }
 

@@ -9,11 +9,17 @@ interface SourcePlace {
 }
 
 const mqttTopic = headerName('mqtt.topic')
-const kafkaOffset = headerName('kafka.offset')
 const deviceId = headerName('iothub.device-id')
 
-/** One object for a lane, moved from record to record with its view. */
+/** What stands at a record: its view, and the offset that its batch gives it. */
+interface Standing {
+  readonly view: RecordView
+  readonly offset: bigint
+}
+
+/** One object for a lane, moved from record to record with its reader. */
 export class RecordInput implements ExpressionInput {
+  readonly #reader: Standing
   readonly #view: RecordView
   readonly #headers = new HeaderCursor()
   readonly #names = new Map<string, HeaderName>()
@@ -23,11 +29,12 @@ export class RecordInput implements ExpressionInput {
   #value: string | null | undefined
   #topic: string | null | undefined
 
-  constructor(view: RecordView) {
-    this.#view = view
+  constructor(reader: Standing) {
+    this.#reader = reader
+    this.#view = reader.view
   }
 
-  /** The view stands at another record, of a batch with this `mr-source`. */
+  /** The reader stands at another record, of a batch with this `mr-source`. */
   moved(source: string | undefined): void {
     this.#key = this.#value = this.#topic = undefined
     if (source !== this.#sourceText) {
@@ -62,7 +69,7 @@ export class RecordInput implements ExpressionInput {
   }
 
   get topic(): string | null {
-    this.#topic ??= this.#find(mqttTopic) ?? this.#source.topic ?? null
+    this.#topic ??= this.#source.topic ?? this.#find(mqttTopic)
     return this.#topic
   }
 
@@ -71,7 +78,7 @@ export class RecordInput implements ExpressionInput {
   }
 
   get offset(): string | null {
-    return this.#find(kafkaOffset)
+    return this.#source.partition === undefined ? null : String(this.#reader.offset)
   }
 
   get device(): string | null {

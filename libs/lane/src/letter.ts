@@ -1,14 +1,15 @@
 import type { DeadLetter } from '@millrace/bus'
-import { BatchBuilder, BatchReader } from '@millrace/record'
-import type { Aside } from './cursor.ts'
+import { batchesIn, pickRecords, readHeader } from '@millrace/record'
+import { type Aside, maxBatchBytes } from './cursor.ts'
 
 /**
- * The dead letter of something that was set aside: a record batch with the one record, or the lane's batch as it
- * stands where that can't be decoded. Its id is the record's number in the lane, so that a repeated one is known.
+ * The dead letter of something that was set aside: a record batch with the one record, at the offset that it had, or
+ * what is left of the lane's message where that can't be decoded. Its id is the record's number in the lane, so that a
+ * repeated one is known.
  */
-export function letterOf({ batch, record, count, problem }: Aside, uid: string): DeadLetter {
+export function letterOf({ batch, rest, record, count, problem }: Aside, uid: string): DeadLetter {
   return {
-    payload: problem.code === 'bad_batch' ? batch.payload : single(batch.payload, record),
+    payload: rest ?? single(batch.payload, record),
     count,
     reason: problem.code,
     detail: problem.message,
@@ -17,11 +18,15 @@ export function letterOf({ batch, record, count, problem }: Aside, uid: string):
   }
 }
 
+/** The batch of one record, which was read before. */
 function single(payload: Buffer, record: number): Buffer {
-  const reader = new BatchReader({ maxBytes: 256 * 2 ** 20 })
-  reader.open(payload)
-  for (let at = -1; at < record; at++) reader.next()
-  const builder = new BatchBuilder()
-  builder.add(reader.view)
-  return builder.finish()
+  let before = 0
+  for (const batch of batchesIn(payload)) {
+    const { count } = readHeader(batch)
+    let at = before
+    const found = record < before + count && pickRecords(batch, () => at++ === record, { maxBytes: maxBatchBytes })
+    if (found) return found
+    before += count
+  }
+  throw new RangeError(`Record ${record} of a message of ${before}.`)
 }

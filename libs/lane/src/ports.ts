@@ -79,6 +79,13 @@ export interface LaneWriter {
    * A record that is too large for the lane becomes a dead letter with an ordinal like any other.
    */
   add(view: RecordView): number
+  /**
+   * Takes whole record batches, back to back, as they are, and returns the ordinal of their last record. `count`: how
+   * many records they hold, at least one. They are not copied: leave the bytes alone until they are stored. Records that
+   * are too large for the lane become dead letters, and the others go on with the offsets that they had. About as much
+   * as the bus takes in one message (1 MB) is a good measure for one call.
+   */
+  pass(batches: Buffer, count: number): number
   /** Makes the record a dead letter of this lane (`refused` of R12), in its turn. Returns its ordinal. */
   refuse(view: RecordView, problem: Problem): number
   /** Whether more may be added: false where what is unstored has reached its bound of records or bytes (R8). */

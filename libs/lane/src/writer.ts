@@ -1,14 +1,15 @@
 /**
  * The source's side of a lane: group commit. Records are copied into the batch being built while the one before it
- * is being stored; a batch closes when the append before it has returned *and* its linger has passed, or when it is
- * full. One append at a time, so the lane's order is the order of `add`.
+ * is being stored; whole record batches join it as they are. A batch closes when the append before it has returned
+ * *and* its linger has passed, or when it is full. One append at a time, so the lane's order is the order of `add` and
+ * `pass`.
  *
  * Invariants:
  * 1. `stored(n)` is called only when every record and every dead letter up to ordinal n is durable (R1, R12), in order.
  * 2. Dead letters are stored before the batch that they belong to, because the batch's position moves past them.
  * 3. What is unstored is bounded in records and bytes by the lane's share, give or take what one turn of the event
  *    loop adds after `room` was false (R8).
- * 4. `position()` is never asked within `add`: its source may be between the record and its position.
+ * 4. `position()` is never asked within `add` or `pass`: its source may be between the records and their position.
  */
 import {
   type AppenderOptions,
@@ -22,6 +23,7 @@ import { BatchBuilder, BatchError, type RecordView } from '@millrace/record'
 import { randomUUID } from 'node:crypto'
 import { Linger } from './linger.ts'
 import type { LaneWriter, Problem, SourceEvents } from './ports.ts'
+import { sizeOf, withoutTooLarge } from './too-large.ts'
 
 /** A batch is closed at this size, even while the one before it is being stored. */
 const fullBytes = 256 * 1024
@@ -43,6 +45,8 @@ export interface WriterOptions extends AppenderOptions {
   share: { records: number; bytes: number }
   /** A larger record becomes a dead letter, as one larger than a quarter of the share does. */
   maxRecordBytes?: number
+  /** Whether a compressed batch that is passed is decompressed to find such records; else it counts as it is stored. */
+  decompress?: boolean
   counts: WriterCounts
 }
 
@@ -51,7 +55,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   return new Writer(options, await openLane(options))
 }
 
-/** A batch that is closed, and the dead letters that go before it. */
+/** A batch of the lane (one record batch, or several) that is closed, and the dead letters that go before it. */
 interface Closed {
   payload: Buffer | undefined
   count: number
@@ -75,6 +79,9 @@ export class Writer implements LaneWriter {
   readonly #builder = new BatchBuilder()
   readonly #letterBuilder = new BatchBuilder()
   readonly #maxRecordBytes: number
+  /** What will be stored next: record batches and how many records they hold, but for those in the builder. */
+  #batches: Buffer[] = []
+  #count = 0
   #letters: DeadLetter[] = []
   #batchBytes = 0
   #firstTime = 0
@@ -115,11 +122,7 @@ export class Writer implements LaneWriter {
   }
 
   add(view: RecordView): number {
-    const size = view.keyEnd - view.keyStart + (view.valueEnd - view.valueStart) + (view.headersEnd - view.headersStart)
-    if (size > this.#maxRecordBytes) {
-      const most = Math.floor(this.#maxRecordBytes)
-      return this.refuse(view, { code: 'too_large', message: `A record of ${size} bytes; the lane takes ${most}.` })
-    }
+    if (sizeOf(view) > this.#maxRecordBytes) return this.#refuseLarge(view)
     const before = this.#builder.bytes
     try {
       this.#builder.add(view)
@@ -127,7 +130,18 @@ export class Writer implements LaneWriter {
       if (!(error instanceof BatchError)) throw error
       return this.refuse({ ...view, timestamp: -1 }, { code: 'bad_record', message: error.message })
     }
-    return this.#added(this.#builder.bytes - before)
+    return this.#added(1, this.#builder.bytes - before)
+  }
+
+  pass(batches: Buffer, count: number): number {
+    this.#finishAdded()
+    const before = this.#ordinal
+    const most = { bytes: this.#maxRecordBytes, decompress: this.#options.decompress ?? false }
+    const kept = withoutTooLarge(batches, most, (view, offset) => this.#refuseLarge(view, offset))
+    const keptCount = count - (this.#ordinal - before)
+    this.#batches.push(kept)
+    this.#count += keptCount
+    return this.#added(keptCount, kept.length)
   }
 
   refuse(view: RecordView, { code, message }: Problem): number {
@@ -143,7 +157,14 @@ export class Writer implements LaneWriter {
       id,
       ...(source === undefined ? {} : { source }),
     })
-    return this.#added(payload.length)
+    return this.#added(1, payload.length)
+  }
+
+  #refuseLarge(view: RecordView, offset?: bigint): number {
+    const where = offset === undefined ? '' : ` at offset ${offset}`
+    const most = Math.floor(this.#maxRecordBytes)
+    const message = `A record of ${sizeOf(view)} bytes${where}; the lane takes ${most}.`
+    return this.refuse(view, { code: 'too_large', message })
   }
 
   async flush(): Promise<void> {
@@ -160,8 +181,9 @@ export class Writer implements LaneWriter {
     this.#enqueue({ payload: Buffer.alloc(0), count: 0, bytes: 0, firstTime: Date.now(), letters: [] })
   }
 
-  #added(bytes: number): number {
-    this.#ordinal++
+  /** So many records, stored or dead letters, and what they take. */
+  #added(count: number, bytes: number): number {
+    this.#ordinal += count
     this.#batchBytes += bytes
     this.#unstoredBytes += bytes
     this.#options.counts.pending = this.#ordinal - this.#storedOrdinal
@@ -192,13 +214,22 @@ export class Writer implements LaneWriter {
     this.#due = false
     this.#full = false
     if (this.#batchBytes === 0) return
-    const count = this.#builder.count
+    this.#finishAdded()
+    const [batches, count, bytes, letters] = [this.#batches, this.#count, this.#batchBytes, this.#letters]
     this.#linger.closed(count, performance.now())
-    const payload = count === 0 ? undefined : this.#builder.finish()
-    const [bytes, letters] = [this.#batchBytes, this.#letters]
-    this.#batchBytes = 0
+    this.#batches = []
+    this.#count = this.#batchBytes = 0
     this.#letters = []
+    const payload = batches.length > 1 ? Buffer.concat(batches) : batches[0]
     this.#enqueue({ payload, count, bytes, firstTime: this.#firstTime, letters })
+  }
+
+  /** Makes a record batch of what was added one by one. */
+  #finishAdded(): void {
+    const { count } = this.#builder
+    if (count === 0) return
+    this.#batches.push(this.#builder.finish())
+    this.#count += count
   }
 
   /** Behind everything that was added before, with the position after it. */

@@ -3,9 +3,8 @@ import { array, assert, boolean, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { Cursor } from '../src/cursor.ts'
 import { letterOf } from '../src/letter.ts'
-import { recordOf } from '@millrace/record'
-import { BatchReader } from '@millrace/record'
-import { batchOf, record, valueOf } from './records.ts'
+import { BatchReader, recordOf } from '@millrace/record'
+import { batchOf, keptAt, record, valueOf } from './records.ts'
 
 let sequence = 0
 const laneBatch = (payload: Buffer, count: number, base = 0): LaneBatch => ({
@@ -88,4 +87,63 @@ test('The dead letter of one record is a batch with that record, whole', () => {
   expect(reader.open(letter.payload).count).toBe(1)
   reader.next()
   expect(recordOf(reader.view)).toEqual(record('b'))
+})
+
+const partition = '{"topic":"orders","partition":3}'
+const kept = (count: number, ...batches: Buffer[]): LaneBatch => ({
+  ...laneBatch(Buffer.concat(batches), count, 100),
+  source: partition,
+})
+
+test('A message of several record batches is read through, and each record knows its topic and its offset', () => {
+  const cursor = new Cursor(undefined)
+  cursor.begin([kept(3, keptAt(7, ['a', 'b'], 'zstd'), keptAt(12, ['c'])), good('d')])
+  const places: unknown[] = []
+  while (cursor.next()) {
+    const { topic, partition, offset, value } = cursor.input
+    places.push([topic, partition, offset, value])
+  }
+  expect(places).toEqual([
+    ['orders', 3, '7', 'a'],
+    ['orders', 3, '8', 'b'],
+    ['orders', 3, '12', 'c'],
+    [null, null, null, 'd'],
+  ])
+  expect(cursor).toMatchObject({ given: 4, aside: [], atEnd: true })
+})
+
+test('Of a message whose second batch is bad, only what is left is set aside', () => {
+  const [first, last] = [keptAt(0, ['a', 'b']), keptAt(5, ['e'])]
+  const bad = keptAt(2, ['c', 'd'])
+  bad[70] = bad[70]! ^ 1
+  const batch = kept(5, first, bad, last)
+  const cursor = new Cursor(undefined)
+  cursor.begin([batch, good('f')])
+  expect(all(cursor)).toEqual(['a', 'b', 'f'])
+  expect(cursor.aside).toMatchObject([{ batch, record: 2, count: 3, problem: { code: 'bad_batch' } }])
+  expect(cursor.aside[0]?.problem.message).toContain('Its first 2 records were delivered')
+  expect(letterOf(cursor.aside[0]!, 'U')).toMatchObject({
+    payload: Buffer.concat([bad, last]),
+    count: 3,
+    reason: 'bad_batch',
+    id: 'U.102',
+    source: partition,
+  })
+})
+
+test('Records that nobody announced are set aside, not forgotten', () => {
+  const cursor = new Cursor(undefined)
+  cursor.begin([kept(2, keptAt(0, ['a', 'b']), keptAt(2, ['c'])), good('d')])
+  expect(all(cursor)).toEqual(['a', 'b', 'd'])
+  expect(cursor.aside).toMatchObject([{ record: 2, count: 0, rest: keptAt(2, ['c']) }])
+})
+
+test('The dead letter of a record in a second batch has the offset that it had', () => {
+  const batch = kept(4, keptAt(7, ['a', 'b']), keptAt(20, ['c', 'd'], 'snappy'))
+  const letter = letterOf({ batch, record: 3, count: 1, problem: { code: 'no', message: 'No.' } }, 'U')
+  const reader = new BatchReader({ maxBytes: 1_000 })
+  const { baseOffset } = reader.open(letter.payload)
+  expect(reader.next()).toBe(true)
+  expect([baseOffset + BigInt(reader.offsetDelta), valueOf(reader.view), reader.next()]).toEqual([21n, 'd', false])
+  expect(letter).toMatchObject({ id: 'U.103', source: partition })
 })
