@@ -7,6 +7,7 @@
 import type { LaneBatch } from '@millrace/bus'
 import { BatchError, RecordSetReader, type RecordView } from '@millrace/record'
 import { RecordInput } from './input.ts'
+import type { RoutePath } from './path.ts'
 import type { Delivery, ExpressionInput, Problem } from './ports.ts'
 
 /** What a compressed batch may come to. */
@@ -38,6 +39,7 @@ export class Cursor implements Delivery {
   readonly #reader = new RecordSetReader({ maxBytes: maxBatchBytes })
   readonly #input: RecordInput
   readonly #filter: Filter | undefined
+  readonly #path: RoutePath | undefined
   /** Of each record that the sink was given: its ordinal. */
   readonly #ordinals: number[] = []
   #batches: LaneBatch[] = []
@@ -46,8 +48,9 @@ export class Cursor implements Delivery {
   #read = 0
   #before = 0
 
-  constructor(filter: Filter | undefined) {
+  constructor(filter?: Filter, path?: RoutePath) {
     this.#filter = filter
+    this.#path = path
     this.view = this.#reader.view
     this.input = this.#input = new RecordInput(this.#reader)
   }
@@ -74,7 +77,7 @@ export class Cursor implements Delivery {
       }
       this.#input.moved(batch.source)
       const record = this.#read++
-      if (!this.#wanted(batch, record)) continue
+      if (!this.#wanted(batch, record) || !this.#passes(batch, record)) continue
       this.#ordinals[this.given++] = this.#before + record
       return true
     }
@@ -123,6 +126,14 @@ export class Cursor implements Delivery {
         problem: { code: 'expression', message: `The filter: ${reason(error)}` },
       })
     }
+    return false
+  }
+
+  /** What comes back in a loop is set aside. */
+  #passes(batch: LaneBatch, record: number): boolean {
+    const problem = this.#path?.extend(this.view)
+    if (problem === undefined) return true
+    this.aside.push({ batch, record, count: 1, problem })
     return false
   }
 

@@ -26,6 +26,7 @@ import {
 import { Committer } from './committer.ts'
 import { type Aside, Cursor, type Filter } from './cursor.ts'
 import { letterOf } from './letter.ts'
+import type { RoutePath } from './path.ts'
 import type { Outcome, Sink } from './ports.ts'
 
 /** What a sink's side counts; plain integers that it adds to. */
@@ -48,6 +49,8 @@ export interface DeliverOptions {
   epoch: number
   sink: Sink
   filter?: Filter
+  /** What a record that passes is marked with, so that one that comes back is known; see `pathThrough`. */
+  path?: RoutePath | undefined
   /** How much of what waits becomes one delivery; at least one batch. 5000 records and 1 MiB unless said. */
   merge?: { records: number; bytes: number }
   /** Nothing is sent any more once it has aborted. */
@@ -99,7 +102,7 @@ class Engine {
     const tell = (problem: Problem | undefined) =>
       problem === undefined ? state('running') : state('holding', problem)
     this.#owner = { bus, signal, tell, ...(mayWrite === undefined ? {} : { mayWrite }) }
-    this.#cursor = new Cursor(options.filter)
+    this.#cursor = new Cursor(options.filter, options.path)
     this.#deadLetters = new DeadLetters(this.#owner, this.#lane)
   }
 

@@ -3,7 +3,8 @@ import { array, assert, boolean, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { Cursor } from '../src/cursor.ts'
 import { letterOf } from '../src/letter.ts'
-import { BatchReader, recordOf } from '@millrace/record'
+import { RoutePath } from '../src/path.ts'
+import { BatchBuilder, BatchReader, recordOf, viewOf } from '@millrace/record'
 import { batchOf, keptAt, record, valueOf } from './records.ts'
 
 let sequence = 0
@@ -26,7 +27,7 @@ function all(cursor: Cursor): string[] {
 }
 
 test('Every record of every batch comes once, in order; opening batches have none', () => {
-  const cursor = new Cursor(undefined)
+  const cursor = new Cursor()
   cursor.begin([good(), good('a', 'b'), good(), good('c')])
   expect(all(cursor)).toEqual(['a', 'b', 'c'])
   expect(cursor).toMatchObject({ given: 3, filtered: 0, aside: [], atEnd: true })
@@ -45,6 +46,20 @@ test('What the filter leaves out is counted, and what makes it throw is set asid
   expect(cursor).toMatchObject({ given: 3, filtered: 2 })
   const message = 'The filter: no such field'
   expect(cursor.aside).toEqual([{ batch, record: 2, count: 1, problem: { code: 'expression', message } }])
+})
+
+test('What comes back in a loop is set aside; the rest is marked, and what the filter left out is not', () => {
+  const cursor = new Cursor(({ value }) => value !== 'no', new RoutePath('i.r'))
+  const builder = new BatchBuilder()
+  builder.add(viewOf(record('b', [['millrace.path', Buffer.from('i.r,i.s')]])))
+  const been = builder.finish()
+  const batch = laneBatch(been, 1)
+  cursor.begin([good('a', 'no'), batch])
+  expect(cursor.next()).toBe(true)
+  expect(recordOf(cursor.view)).toEqual(record('a', [['millrace.path', Buffer.from('i.r')]]))
+  expect(cursor.next()).toBe(false)
+  expect(cursor.aside).toMatchObject([{ batch, record: 0, count: 1, problem: { code: 'loop' } }])
+  expect(letterOf(cursor.aside[0]!, 'u').payload).toEqual(been)
 })
 
 test('What the sink refuses by its index is found, whatever the filter left out', () => {
@@ -70,7 +85,7 @@ test.each([
   ['a batch with a flipped bit', broken],
   ['a batch with another count than announced', batchOf('x')],
 ])('%s is set aside whole, and the rest is delivered', (_, payload) => {
-  const cursor = new Cursor(undefined)
+  const cursor = new Cursor()
   const bad = laneBatch(payload, 2, 10)
   cursor.begin([good('a'), bad, good('b')])
   expect(all(cursor)).toEqual(['a', 'b'])
@@ -96,7 +111,7 @@ const kept = (count: number, ...batches: Buffer[]): LaneBatch => ({
 })
 
 test('A message of several record batches is read through, and each record knows its topic and its offset', () => {
-  const cursor = new Cursor(undefined)
+  const cursor = new Cursor()
   cursor.begin([kept(3, keptAt(7, ['a', 'b'], 'zstd'), keptAt(12, ['c'])), good('d')])
   const places: unknown[] = []
   while (cursor.next()) {
@@ -117,7 +132,7 @@ test('Of a message whose second batch is bad, only what is left is set aside', (
   const bad = keptAt(2, ['c', 'd'])
   bad[70] = bad[70]! ^ 1
   const batch = kept(5, first, bad, last)
-  const cursor = new Cursor(undefined)
+  const cursor = new Cursor()
   cursor.begin([batch, good('f')])
   expect(all(cursor)).toEqual(['a', 'b', 'f'])
   expect(cursor.aside).toMatchObject([{ batch, record: 2, count: 3, problem: { code: 'bad_batch' } }])
@@ -132,7 +147,7 @@ test('Of a message whose second batch is bad, only what is left is set aside', (
 })
 
 test('Records that nobody announced are set aside, not forgotten', () => {
-  const cursor = new Cursor(undefined)
+  const cursor = new Cursor()
   cursor.begin([kept(2, keptAt(0, ['a', 'b']), keptAt(2, ['c'])), good('d')])
   expect(all(cursor)).toEqual(['a', 'b', 'd'])
   expect(cursor.aside).toMatchObject([{ record: 2, count: 0, rest: keptAt(2, ['c']) }])

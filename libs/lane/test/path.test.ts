@@ -1,7 +1,7 @@
 import { type Header, recordOf, viewOf } from '@millrace/record'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { pathThrough, RoutePath } from '../src/index.ts'
+import { pathThrough, RoutePath } from '../src/path.ts'
 import { record } from './records.ts'
 
 const header = (value: string | null): Header => ['millrace.path', value === null ? null : Buffer.from(value)]

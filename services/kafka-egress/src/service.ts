@@ -3,7 +3,7 @@ import { backoff, delay } from '@millrace/actor'
 import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext, PlacedService } from '@millrace/host'
 import { KafkaError } from '@millrace/kafka'
-import { deliver } from '@millrace/lane'
+import { deliver, pathThrough } from '@millrace/lane'
 import { compileExpression, sinkOf, sourceService } from '@millrace/routes'
 import { KafkaSink } from './sink.ts'
 
@@ -24,6 +24,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     epoch: actor.epoch,
     sink,
     ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
+    path: pathThrough(context.installation, route),
     merge: { records: sinkOf(route, 'kafka').batch.maxRecords, bytes: deliveryBytes },
     mayWrite: () => mayWrite(context),
     signal,

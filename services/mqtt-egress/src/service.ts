@@ -2,7 +2,7 @@
 import { backoff, delay } from '@millrace/actor'
 import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext, PlacedService } from '@millrace/host'
-import { deliver } from '@millrace/lane'
+import { deliver, pathThrough } from '@millrace/lane'
 import { compileExpression, sourceService } from '@millrace/routes'
 import { MqttSink } from './sink.ts'
 
@@ -20,6 +20,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     epoch: actor.epoch,
     sink,
     ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
+    path: pathThrough(context.installation, route),
     mayWrite: async () => context.fresh() || (await context.allowed()),
     signal,
     draining,
