@@ -78,10 +78,15 @@ export function meaningOf({ path }: FieldChange): string {
 }
 
 const meanings: readonly (readonly [prefix: string, meaning: string])[] = [
-  ['source.topics', 'new filters are subscribed to, those that are gone are unsubscribed; what was acknowledged stays'],
+  [
+    'source.topics',
+    'new filters are subscribed to, new partitions read; those that are gone are not any more; what was acknowledged or stored stays',
+  ],
   ['source.subscribers', 'new slots get lanes of their own; slots that go are drained first'],
-  ['source.connection', 'its subscribers connect anew; another broker is refused: delete the route first'],
-  ['source', 'its subscribers connect anew'],
+  ['source.connection', 'its sources connect anew; another broker is refused: delete the route first'],
+  ['source.start', 'partitions that are read already go on where they are'],
+  ['source.group', 'offsets are committed to the new group; the old one keeps its last'],
+  ['source', 'its sources connect anew'],
   ['sink', 'what is stored and not delivered yet goes out by the new rule'],
   ['filter', 'what is stored and not delivered yet is filtered by the new rule'],
   ['headers', 'what is stored and not delivered yet goes out by the new rule'],

@@ -1,7 +1,10 @@
 /** What fields say together, and documents among each other: everything that one field's own schema can't see. */
+import { checkCaptures } from './captures.ts'
 import { isLoopback } from './connection-rules.ts'
 import type { Connection } from './connection.ts'
 import { mqttEndpoint } from './mqtt-connection.ts'
+import { checkMqttVersion } from './mqtt-version.ts'
+import { checkDelivery } from './delivery.ts'
 import type { KnownConnections } from './ends.ts'
 import { checkHubSink, isEventHubs } from './event-hubs.ts'
 import { meant } from './fields.ts'
@@ -33,7 +36,8 @@ export function checkRoute(route: Route): Finding[] {
     const message = 'order is kept within each subscriber only, and brokers send shared ones no retained messages'
     findings.push(warningAt(['source', 'subscribers'], 'order', message))
   }
-  return [...findings, ...checkDelivery(route), ...checkTemplatedTopic(route), ...checkVariables(route)]
+  const more = [checkDelivery(route), checkTemplatedTopic(route), checkHeaders(route), checkCaptures(route)]
+  return [...findings, ...more.flat()]
 }
 
 /** The field that lowers the guarantee. */
@@ -44,72 +48,35 @@ const loweredAt: { readonly [code in Lowered['code']]?: string[] } = {
   acks_1: ['sink', 'acks'],
 }
 
-/** R14: what asks for more than its ends can give is refused. */
-function checkDelivery({ source, sink, delivery }: Route): Finding[] {
-  const refused = (message: string) => [errorAt(['delivery'], 'delivery', message)]
-  if (delivery === 'atLeastOnce') {
-    if (sink.protocol === 'mqtt' || sink.positionTopic === undefined) return []
-    const message = 'the position is committed in Kafka only with delivery: exactlyOnce'
-    return [warningAt(['sink', 'positionTopic'], 'no_effect', message)]
-  }
-  if (source.protocol === 'mqtt') {
-    return refused('exactlyOnce asks for more than MQTT gives: a broker sends again what it saw no acknowledgement for')
-  }
-  if (sink.protocol === 'mqtt') {
-    return refused('exactlyOnce asks for more than MQTT takes: what a broker did not acknowledge is published again')
-  }
-  if (sink.acks !== 'all') return refused('exactlyOnce needs acks: all: Kafka has no transactions without')
-  if (isTemplate(sink.topic) && sink.positionTopic === undefined) {
-    return refused('exactlyOnce needs sink.positionTopic, a topic that exists, where sink.topic is a template')
-  }
-  if (source.isolation === 'readCommitted') return []
-  const message = 'records of transactions that are aborted are read, and delivered exactly once'
-  return [warningAt(['source', 'isolation'], 'uncommitted', message)]
-}
-
 function checkTemplatedTopic({ sink }: Route): Finding[] {
-  if (!isTemplate(sink.topic)) return []
+  if (sink.protocol === 'mqtt' || !isTemplate(sink.topic)) return []
   const path = ['sink', 'topic']
   const open = sink.topic.startsWith('${') && sink.topic.endsWith('}') && sink.topic.lastIndexOf('${') === 0
   const chosen = 'whoever sends a message chooses any topic of the cluster; put a fixed prefix before the ${'
   const missing = 'a record for a topic that the cluster does not have becomes a dead letter (no_topic)'
-  if (sink.protocol === 'mqtt') return []
   return [warningAt(path, 'templated_topic', open ? `${chosen}; ${missing}` : missing)]
 }
 
-/** What the source does not have reads as null. */
-function checkVariables({ source, filter, sink }: Route): Finding[] {
-  const texts: [string[], string | undefined][] = [
-    [['filter'], filter],
-    [['sink', 'topic'], sink.topic],
-    ...(sink.protocol === 'mqtt' ? [] : templatesOf(sink)),
-  ]
-  const absent =
-    source.protocol === 'mqtt' ? /\bsource\s*\.\s*(?:partition|offset|device)\b/ : /\bsource\s*\.\s*device\b/
-  return texts.flatMap(([path, text]) => {
-    const [name] = absent.exec(text ?? '') ?? []
-    const message = `${name} is always null: the source is ${source.protocol === 'mqtt' ? 'MQTT' : 'Kafka'}`
-    return name === undefined ? [] : [warningAt(path, 'always_null', message)]
-  })
+/** The table of Azure IoT Operations has no place for all that MQTT says, and is for MQTT and Kafka only. */
+function checkHeaders({ source, sink, headers }: Route): Finding[] {
+  if (headers !== 'iotOperations') return []
+  const lossy = (message: string) => [warningAt(['headers'], 'lossy_headers', message)]
+  if (sink.protocol === 'kafka' && source.protocol === 'mqtt') {
+    return lossy("iotOperations leaves out a message's topic, QoS and retain flag, which lossless keeps")
+  }
+  if (sink.protocol === 'mqtt' && source.protocol === 'mqtt') {
+    return lossy('iotOperations makes user properties of all that MQTT has fields for; lossless keeps the fields')
+  }
+  return []
 }
 
-const templatesOf = ({
-  key,
-  partition,
-}: {
-  key?: string | undefined
-  partition: string
-}): [string[], string | undefined][] => [
-  [['sink', 'key'], key],
-  [['sink', 'partition'], partition],
-]
-
 /** What a route and the connections at its ends say together. */
-export function checkEnds({ sink, ...route }: Route, known: KnownConnections): Finding[] {
-  const connection = known.get(sink.connection)
-  return sink.protocol === 'kafka' && connection?.kafka && isEventHubs(connection.kafka)
-    ? checkHubSink(route, sink)
-    : []
+export function checkEnds(route: Route, known: KnownConnections): Finding[] {
+  const { source, sink } = route
+  const ends = { source: known.get(source.connection), sink: known.get(sink.connection) }
+  const isHub = ends.sink?.kafka !== undefined && isEventHubs(ends.sink.kafka)
+  const hub = isHub && sink.protocol === 'kafka' ? checkHubSink(route, sink) : []
+  return [...hub, ...checkMqttVersion(route, ends)]
 }
 
 /** Whether both ends name connections that there are. What is no name is told by the schema. */

@@ -34,7 +34,7 @@ export function checkEventHubs(checked: Checked<KafkaLogin & { profile?: unknown
 const largestBatch = 1_000_000
 
 /** What a hub does not take of a route that ends there. */
-export function checkHubSink({ delivery }: Pick<Route, 'delivery'>, sink: KafkaSink): Finding[] {
+export function checkHubSink({ delivery }: Route, sink: KafkaSink): Finding[] {
   const findings: Finding[] = []
   if (sink.compression !== 'none' && sink.compression !== 'gzip') {
     const message = `Event Hubs refuses ${sink.compression}: the route will run uncompressed; gzip works in its premium tiers`

@@ -36,11 +36,12 @@ function parseTime(text: string): number {
   return isDate ? Date.parse(text) : Number.NaN
 }
 
-/** A whole number, also as text, for YAML's numbers end at 2^53. */
+/** A whole number; as text above 2^53, for beyond that two numbers are one in YAML. */
 const offset = z.codec(z.union([z.string(), z.number()], { error: 'expected an offset' }), z.string(), {
   decode(written, context) {
     const digits = String(written)
-    if (/^\d{1,19}$/.test(digits) && BigInt(digits) < 2n ** 63n) return digits
+    const isExact = typeof written === 'string' || Number.isSafeInteger(written)
+    if (isExact && /^\d{1,19}$/.test(digits) && BigInt(digits) < 2n ** 63n) return digits
     context.issues.push({ code: 'custom', input: written, message: 'expected an offset: a whole number of 0 or more' })
     return z.NEVER
   },

@@ -3,8 +3,7 @@ import { type Checked, tell } from './fields.ts'
 import { patternFaultOf } from './patterns.ts'
 
 /** Whether a Kafka topic may have this name, Kafka's own topics left out. */
-const isTopicName = (text: string): boolean =>
-  /^[A-Za-z0-9._-]{1,249}$/.test(text) && !/^\.{1,2}$|^__/.test(text)
+const isTopicName = (text: string): boolean => /^[A-Za-z0-9._-]{1,249}$/.test(text) && !/^\.{1,2}$|^__/.test(text)
 
 /** Whether a source's topic is a `/regular expression/`: no name of a topic has a slash. */
 export const isTopicPattern = (text: string): boolean => /^\/.+\/$/s.test(text)
@@ -14,8 +13,9 @@ export const isTopicPattern = (text: string): boolean => /^\/.+\/$/s.test(text)
  * topics (`__...`) are never among the latter.
  */
 export function topicMatcher(topics: readonly string[]): (name: string) => boolean {
+  const names = new Set(topics)
   const patterns = topics.filter(isTopicPattern).map(pattern => new RegExp(`^(?:${pattern.slice(1, -1)})$`))
-  return name => topics.includes(name) || (isTopicName(name) && patterns.some(pattern => pattern.test(name)))
+  return name => names.has(name) || (patterns.some(pattern => pattern.test(name)) && isTopicName(name))
 }
 
 /** The name of a topic, or a pattern. */
@@ -26,9 +26,9 @@ export function checkTopicOrPattern(checked: Checked<string>): void {
   if (fault !== undefined) tell(checked, fault.message, { code: 'bad_pattern', hint: fault.hint })
 }
 
-/** The name of a topic. */
+/** The name of a topic; that it is not empty is told elsewhere. */
 export function checkTopicName(checked: Checked<string>): void {
-  if (!isTopicName(checked.value)) tell(checked, topicRule, { code: 'bad_topic' })
+  if (checked.value !== '' && !isTopicName(checked.value)) tell(checked, topicRule, { code: 'bad_topic' })
 }
 
 export const topicRule =

@@ -13,3 +13,30 @@ export function filterFaultOf(filter: string): string | undefined {
   if (levels.slice(0, -1).includes('#')) return '# stands at the end only: a/#'
   return undefined
 }
+
+/** Whether a topic filter matches a topic, both by their levels (MQTT v5, 4.7.1 and 4.7.2). */
+export function filterMatches(filter: readonly string[], topic: readonly string[]): boolean {
+  for (let index = 0; index < filter.length; index++) {
+    const level = filter[index]
+    if (level === '#') return reachesDollar(filter, topic)
+    if (index >= topic.length || (level !== '+' && level !== topic[index])) return false
+  }
+  return filter.length === topic.length && reachesDollar(filter, topic)
+}
+
+/** Whether a topic filter matches some topic that begins so; the last level of the beginning may go on. */
+export function filterMayMatch(filter: readonly string[], beginning: readonly string[]): boolean {
+  const last = beginning.length - 1
+  for (let index = 0; index <= last; index++) {
+    const [wanted, level] = [filter[index], beginning[index] ?? '']
+    if (wanted === undefined) return false
+    if (wanted === '#') break
+    if (wanted !== '+' && (index < last ? wanted !== level : !wanted.startsWith(level))) return false
+  }
+  return reachesDollar(filter, beginning)
+}
+
+/** A wildcard in the first place never stands for what begins with $. */
+function reachesDollar([wanted]: readonly string[], [first = '']: readonly string[]): boolean {
+  return !(first.startsWith('$') && (wanted === '+' || wanted === '#'))
+}

@@ -6,6 +6,7 @@ import { type ParsedDocument, parseFile, type SourceFile } from './document.ts'
 import { fieldOf, type KnownConnections, readBest, schemasFor } from './ends.ts'
 import { fields, name, oneOf } from './fields.ts'
 import { errorAt, type Finding } from './finding.ts'
+import { checkLoops } from './loops.ts'
 import type { DocumentProblem } from './problem.ts'
 import { byEnds, type Route, routeSpecs } from './route.ts'
 
@@ -55,6 +56,14 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
   for (const draft of drafts) {
     if (draft.kind === 'Route') readRoute(draft, named)
     checkAmongOthers(draft, drafts)
+  }
+  const loops = checkLoops(
+    drafts.flatMap(({ route }) => route ?? []),
+    named,
+  )
+  for (const { route, findings } of drafts) {
+    const loop = route && loops.get(route)
+    if (loop !== undefined) findings.push(...inSpec([loop]))
   }
   problems.push(...drafts.flatMap(problemsOf))
   const valid = drafts.filter(

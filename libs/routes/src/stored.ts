@@ -7,6 +7,7 @@ import { checkEnds, checkReferences, checkRoute } from './checks.ts'
 import { type Connection, type ConnectionSpec, connectionSpec } from './connection.ts'
 import { readBest, schemasFor } from './ends.ts'
 import { type Finding, findingsOf } from './finding.ts'
+import { checkLoops } from './loops.ts'
 import { type Route, type RouteSpec, routeSpecs } from './route.ts'
 
 /** What is kept, by name: in `mr_routes`, and in a request to apply. */
@@ -63,6 +64,11 @@ export function parseStored(specs: StoredSpecs): Stored {
     if (route !== undefined) findings.push(...checksOf(route, stored.connections))
     if (route !== undefined && findings.length === 0) stored.routes.set(name, route)
     else stored.problems.push(...problemsOf('Route', name, findings))
+  }
+  for (const [{ name }, loop] of checkLoops([...stored.routes.values()], stored.connections)) {
+    if (loop.severity === 'warning') continue
+    stored.routes.delete(name)
+    stored.problems.push(...problemsOf('Route', name, [loop]))
   }
   return stored
 }

@@ -39,3 +39,14 @@ export const ofRoute = (...[change]: Parameters<typeof route>): string[] => prob
 export const ofConnection = (spec: string): string[] => problemsOf(plant.replace(/spec:[^]*/, `spec:\n  ${spec}\n`))
 
 export const withoutPlace = (problem: string): string => problem.replace(/^\S+ /, '')
+
+/** A route between any ends, each in YAML's flow style; `rest` is more lines of the spec. */
+export function between(from: string, to: string, { name = 'r', rest = '' } = {}): string {
+  return `apiVersion: millrace.dev/v1
+kind: Route
+metadata: { name: ${name} }
+spec:
+  source: { ${from} }
+  sink: { ${to} }
+${rest}`
+}

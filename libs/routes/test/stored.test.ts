@@ -146,8 +146,8 @@ describe('diff', () => {
       },
     ])
     expect(changed[0]?.fields.map(meaningOf)).toEqual([
-      'new filters are subscribed to, those that are gone are unsubscribed; what was acknowledged stays',
-      'its subscribers connect anew',
+      'new filters are subscribed to, new partitions read; those that are gone are not any more; what was acknowledged or stored stays',
+      'its sources connect anew',
     ])
   })
 
