@@ -48,10 +48,19 @@ export function encodeHeader(header: LaneHeader): MsgHdrs {
   return encoded
 }
 
+/** No coordinator gives out epochs from here on: half of the safe integers are left above whatever a stranger writes. */
+const strangeEpoch = 2 ** 52
+
 /** From NATS headers. AlarmError `lane_conflict` where they are none of ours: somebody else wrote into the lane. */
 export function decodeHeader(encoded: MsgHdrs | undefined, sequence: number): LaneHeader {
   const [epoch, base, count] = ['mr-epoch', 'mr-base', 'mr-count'].map(name => wholeNumber(encoded?.get(name)))
-  if (encoded === undefined || epoch === undefined || base === undefined || count === undefined) {
+  if (
+    encoded === undefined ||
+    epoch === undefined ||
+    epoch >= strangeEpoch ||
+    base === undefined ||
+    count === undefined
+  ) {
     throw new AlarmError('lane_conflict', `Message ${sequence} of the lane was not written by Millrace.`)
   }
   const [part, source, traceparent] = ['mr-part', 'mr-source', 'traceparent'].map(name => encoded.get(name))

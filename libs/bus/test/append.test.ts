@@ -278,3 +278,13 @@ function filled(size: number): Buffer {
   for (let at = 0; at < size; at++) bytes[at] = (at >> 8) ^ at
   return bytes
 }
+
+test('A message with an epoch that no coordinator gives out is a stranger: the lane is not opened, and not read', async () => {
+  const { lane } = await installation.route('absurd')
+  const encoded = headers()
+  for (const [name, value] of Object.entries({ epoch: 2 ** 53 - 1, base: 0, count: 0, writer: 'w', position: 'p' }))
+    encoded.set(`mr-${name}`, String(value))
+  await source.call(source.js.publish(laneSubject(lane), 'x', { headers: encoded }))
+  await expect(open(lane, { epoch: 1 })).rejects.toMatchObject({ code: 'lane_conflict' })
+  await expect(readEnd(source, lane)).rejects.toMatchObject({ code: 'lane_conflict' })
+})

@@ -1,19 +1,16 @@
-/** The end of a lane, where it is ours, and how much of the lane is not delivered yet (R5, R12). */
+/** How much of a lane is not delivered yet (R5, R12). */
 import {
   AlarmError,
   type Bus,
   checkPlace,
   dataStream,
   type LaneEnd,
-  type LaneName,
-  laneSubject,
   type PositionDocument,
   positionKey,
   readEnd,
   recordsBehind,
   streamInfo,
 } from '@millrace/bus'
-import { isOurs, termOf } from './epoch.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import type { Store } from './store.ts'
 
@@ -23,14 +20,6 @@ export interface Backlog {
   pending: number
   /** The sequence of the last message that is delivered whole; 0 where none is. */
   delivered: number
-}
-
-/** As `readEnd`; and AlarmError `lane_conflict` where the message has an epoch that no leader gives out. */
-export async function readLaneEnd(bus: Bus, lane: LaneName): Promise<LaneEnd | undefined> {
-  const end = await readEnd(bus, lane)
-  if (end === undefined || isOurs(termOf(end.epoch))) return end
-  const message = `Message ${end.sequence} of ${laneSubject(lane)} was not written by Millrace: no coordinator gave out its epoch, ${end.epoch}.`
-  throw new AlarmError('lane_conflict', message)
 }
 
 /**
@@ -43,7 +32,7 @@ export async function readBacklog(
   lane: string,
 ): Promise<Backlog> {
   const name = { service: route.source, route: route.name, lane }
-  const end = await readLaneEnd(bus, name)
+  const end = await readEnd(bus, name)
   const stream = await streamInfo(bus, dataStream(route.name))
   if (stream?.config.metadata?.['uid'] !== route.uid) {
     throw new AlarmError('stream_replaced', `${dataStream(route.name)} is not the stream that was made for this route.`)

@@ -2,8 +2,16 @@
  * Messages in routes' streams that Millrace did not write. Nobody reads what is on a subject that is no lane's, and it
  * takes room from the route; a lane's own end stops the lane. Both are told, and never touched.
  */
-import { AlarmError, type Bus, dataStream, type LaneName, laneOfSubject, positionKey, streamInfo } from '@millrace/bus'
-import { readLaneEnd } from './lane-end.ts'
+import {
+  AlarmError,
+  type Bus,
+  dataStream,
+  type LaneName,
+  laneOfSubject,
+  positionKey,
+  readEnd,
+  streamInfo,
+} from '@millrace/bus'
 import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import type { Store } from './store.ts'
@@ -33,7 +41,7 @@ export class Strangers {
       await problems.attempt(route.name, 'looking for messages of others', () => this.#checkSubjects(route))
       for (const lane of [...route.lanes, ...route.retiring]) {
         const name = { service: route.source, route: route.name, lane }
-        await problems.attempt(route.name, `looking at lane ${lane}`, () => readLaneEnd(this.#bus, name))
+        await problems.attempt(route.name, `looking at lane ${lane}`, () => readEnd(this.#bus, name))
       }
     }
     this.#lookAt = performance.now() + lookEvery

@@ -1,7 +1,6 @@
 /** The highest term that ever left a trace: the next leader's must be above it, even where a bucket was restored. */
-import { AlarmError, type Bus, type LaneName, lanesOf } from '@millrace/bus'
+import { AlarmError, type Bus, type LaneName, lanesOf, readEnd } from '@millrace/bus'
 import { JetStreamApiError } from '@nats-io/jetstream'
-import { readLaneEnd } from './lane-end.ts'
 import { isOurs, termOf } from './epoch.ts'
 import type { Store } from './store.ts'
 
@@ -27,7 +26,7 @@ export async function highestTerm(bus: Bus, store: Store): Promise<number> {
 /** A message that is not ours at a lane's end has no epoch of ours: its actors raise that alarm, and we must lead. */
 async function epochAtEnd(bus: Bus, lane: LaneName): Promise<number> {
   try {
-    return (await readLaneEnd(bus, lane))?.epoch ?? 0
+    return (await readEnd(bus, lane))?.epoch ?? 0
   } catch (error) {
     if (error instanceof AlarmError) return 0
     throw error
