@@ -80,3 +80,17 @@ test('after an error the next set is read', () => {
   readSet(reader, Buffer.concat([a, flipped]), 4)
   expect(readSet(reader, Buffer.concat([b, c]), 3).read).toHaveLength(3)
 })
+
+test('whatever happens to the bytes, what comes are the first records, as they were', () => {
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 2 })
+  fc.assert(
+    fc.property(fc.array(records, { minLength: 1, maxLength: 3 }), damage, fc.nat(), (batches, damage, cut) => {
+      const all = batches.flat()
+      const set = Buffer.concat(batches.map(batch => write(batch)))
+      for (const [at, byte] of damage) set[at % set.length] = byte
+      const reader = new RecordSetReader(limit)
+      const { read } = readSet(reader, cut % 2 ? set : set.subarray(0, cut % set.length), all.length)
+      expect(read.map(({ record }) => record)).toEqual(all.slice(0, read.length))
+    }),
+  )
+})
