@@ -32,8 +32,21 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
   const attempt = await logIn(options, { clean: false, properties }, signal)
   if (attempt.is !== 'welcome') return attempt
   const { sessionPresent, properties: said = {} } = attempt.connack
-  const terms = { sessionPresent, sessionExpiry: said.sessionExpiryInterval ?? sessionExpiry, receiveMaximum }
-  return { is: 'connected', session: new Session(attempt.wire, terms) }
+  const session = new Session(attempt.wire, {
+    sessionPresent,
+    sessionExpiry: said.sessionExpiryInterval ?? sessionExpiry,
+    receiveMaximum,
+    ...(options.version === 4 && { forget: () => forget(options, signal) }),
+  })
+  return { is: 'connected', session }
+}
+
+/** Ends a session of 3.1.1: a clean one takes its place, and ends with its connection. */
+async function forget(login: Login, signal: AbortSignal): Promise<void> {
+  const attempt = await logIn(login, { clean: true }, signal)
+  if (attempt.is !== 'welcome') return
+  attempt.wire.close({ is: 'ended' }, { cmd: 'disconnect' })
+  await attempt.wire.gone
 }
 
 /**

@@ -51,6 +51,6 @@ export function disconnected(broker: string, code: number): Ending {
 
 /** The broker broke the protocol. */
 export function brokeProtocol(broker: string, error: ProtocolError): Ending {
-  const message = `The MQTT broker ${broker} sent what MQTT v5 does not allow: ${error.message}`
+  const message = `The MQTT broker ${broker} sent what MQTT does not allow: ${error.message}`
   return { is: 'protocol', problem: { code: 'protocol_error', message } }
 }

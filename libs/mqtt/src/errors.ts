@@ -1,7 +1,7 @@
 import { describeReason } from './reason-codes.ts'
 
 /**
- * The broker sent what MQTT v5 does not allow. The connection is closed with DISCONNECT and this reason code
+ * The broker sent what MQTT does not allow. The connection is closed with DISCONNECT and this reason code
  * (MQTT 5.0, 4.13); a new one may follow.
  */
 export class ProtocolError extends Error {

@@ -1,5 +1,5 @@
 /**
- * PUBLISH (MQTT 5.0, 3.3), decoded in place into one object that is reused for packet after packet: ranges in the
+ * PUBLISH (MQTT 5.0, 3.3; 3.1.1, 3.3, which has no properties), decoded in place into one object that is reused for packet after packet: ranges in the
  * buffer of the frame, valid until the next packet. A range that is absent starts at -1.
  *
  * The topic is checked in full, because everything downstream relies on it. Properties are checked in structure; the
@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { ProtocolError } from './errors.ts'
+import type { ProtocolVersion } from './control-packets.ts'
 import type { Frame } from './framer.ts'
 
 export type QoS = 0 | 1 | 2
@@ -54,6 +55,11 @@ export class Publish {
   #propertiesStart = 0
   #propertiesEnd = 0
   #at = 0
+  readonly #version: ProtocolVersion
+
+  constructor(version: ProtocolVersion = 5) {
+    this.#version = version
+  }
 
   /** Decodes a frame whose first byte says PUBLISH. Throws ProtocolError. */
   read(frame: Frame): void {
@@ -99,7 +105,7 @@ export class Publish {
     this.#userProperties = 0
     this.#at = at
     this.#propertiesEnd = end
-    const length = this.#varint()
+    const length = this.#version === 5 ? this.#varint() : 0
     this.#propertiesStart = this.#at
     this.#propertiesEnd = this.#at + length
     if (this.#propertiesEnd > end) throw truncated()

@@ -1,5 +1,5 @@
 /**
- * An MQTT v5 session while it is connected. A session outlives its connections; this object does not: its successor on
+ * An MQTT session, of v5 or 3.1.1, while it is connected. A session outlives its connections; this object does not: its successor on
  * the next connection knows nothing of what was received here, so no acknowledgement can go out on the wrong one.
  *
  * 1. Acknowledgements leave in the order of receipt, a burst in one write, when `acknowledge` is told to (R1).
@@ -7,6 +7,8 @@
  *    Receive Maximum, until there are acknowledgements: mosquitto 2.0 sends far more than it once some have come, so
  *    to close the connection, as MQTT has it (3.3.4), would be to close it again and again.
  * 3. PUBREL is answered at once, whatever its identifier.
+ * 4. 3.1.1 can't say that no retained messages are wanted: they are acknowledged in their turn, and go no further. Nor
+ *    can it say that they are wanted once: they come with each subscribing.
  */
 import type { Problem } from '@millrace/lane'
 import type { Packet } from 'mqtt-packet'
@@ -41,6 +43,8 @@ export interface SessionTerms {
   /** How long it keeps it, in seconds; it may be less than was asked for. */
   sessionExpiry: number
   receiveMaximum: number
+  /** Ends the session of a client that is not connected; in v5, DISCONNECT does that. */
+  forget?: (() => Promise<void>) | undefined
 }
 
 const publishType = 3
@@ -52,16 +56,23 @@ export class Session {
   /** Resolves when the connection has ended; rejects only with what `receive` threw. */
   readonly closed: Promise<Ending>
   readonly #wire: Wire
-  readonly #publish = new Publish()
+  readonly #publish: Publish
   readonly #unacknowledged: Unacknowledged
   readonly #requests: Requests
+  readonly #forget: SessionTerms['forget']
+  #skipsRetained = false
+  /** The last ordinals that were taken, and acknowledged. */
+  #taken = 0
+  #acknowledged = 0
 
   constructor(wire: Wire, terms: SessionTerms) {
     this.#wire = wire
+    this.#publish = new Publish(wire.version)
     this.sessionPresent = terms.sessionPresent
     this.sessionExpiry = terms.sessionExpiry
     this.#unacknowledged = new Unacknowledged(terms.receiveMaximum)
     this.#requests = new Requests(wire)
+    this.#forget = terms.forget
     this.closed = wire.closed
   }
 
@@ -78,6 +89,7 @@ export class Session {
 
   /** Acknowledges everything up to the ordinal: it is stored (R1). Nothing happens once the connection has ended. */
   acknowledge(ordinal: number): void {
+    this.#acknowledged = ordinal
     const bytes = this.#unacknowledged.acknowledge(ordinal)
     if (bytes === undefined) return
     this.#wire.send(bytes)
@@ -89,6 +101,7 @@ export class Session {
    * Rejects with SessionClosedError where the connection ends first, as it does where the broker does not answer in 10 s.
    */
   async subscribe(subscriptions: readonly Subscription[]): Promise<Problem[]> {
+    if (this.#wire.version === 4) this.#skipsRetained = subscriptions.some(({ retained }) => retained === 'skip')
     const codes = await this.#requests.send({
       cmd: 'subscribe',
       subscriptions: subscriptions.map(({ filter, qos, retained }) => {
@@ -112,6 +125,7 @@ export class Session {
     const properties = session === 'end' ? { properties: { sessionExpiryInterval: 0 } } : {}
     this.#wire.close({ is: 'ended' }, { cmd: 'disconnect', reasonCode: 0, ...properties })
     await this.#wire.gone
+    if (session === 'end') await this.#forget?.()
   }
 
   #handle(frame: Frame, receive: Receive): boolean {
@@ -121,10 +135,14 @@ export class Session {
     }
     const publish = this.#publish
     publish.read(frame)
-    if (publish.qos === 0) return receive(publish) !== undefined
-    const ordinal = this.#unacknowledged.full ? undefined : receive(publish)
+    const isSkipped = this.#skipsRetained && publish.retain
+    if (publish.qos === 0) return isSkipped || receive(publish) !== undefined
+    if (this.#unacknowledged.full) return false
+    const ordinal = isSkipped ? this.#taken : receive(publish)
     if (ordinal === undefined) return false
+    this.#taken = ordinal
     this.#unacknowledged.add(ordinal, publish.packetId, publish.qos)
+    if (isSkipped && ordinal <= this.#acknowledged) this.acknowledge(this.#acknowledged)
     return true
   }
 
@@ -136,8 +154,10 @@ export class Session {
         this.#wire.sendPacket({ cmd: 'pubcomp', messageId: packet.messageId ?? 0, reasonCode: 0 })
         break
       case 'suback':
-      case 'unsuback':
         this.#requests.answered(packet.messageId ?? 0, packet.granted.map(Number))
+        break
+      case 'unsuback':
+        this.#requests.answered(packet.messageId ?? 0, [])
         break
       case 'disconnect':
         this.#wire.close(disconnected(this.#wire.broker, packet.reasonCode ?? 0))

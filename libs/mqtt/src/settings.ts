@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Credentials, type MqttConnection, mqttEndpoint } from '@millrace/routes'
+import type { ProtocolVersion } from './control-packets.ts'
 import type { Login } from './login.ts'
 
 /** How to log in at the broker of a connection, with what its secrets hold. */
@@ -7,11 +8,13 @@ export function loginOf(
   connection: MqttConnection,
   { credentials, clientId }: { credentials: Credentials; clientId: string },
 ): Login {
-  const { host, port, tls } = mqttEndpoint(connection)
+  const { host, port, tls, webSocket } = mqttEndpoint(connection)
   const { ca, cert, key, username, password } = credentials
   return {
     host,
     port,
+    webSocket,
+    version: versionOf(connection),
     tls: tls === null ? undefined : { ca, cert, key, servername: tls.servername, verify: tls.verify },
     clientId,
     username,
@@ -19,6 +22,9 @@ export function loginOf(
     keepAlive: connection.keepAlive / 1000,
   }
 }
+
+/** What CONNECT says of the version. */
+export const versionOf = ({ version }: MqttConnection): ProtocolVersion => (version === 5 ? 5 : 4)
 
 /** Longer client ids than this are shortened: brokers need not take more than 23 characters, and all take this. */
 const longestId = 128

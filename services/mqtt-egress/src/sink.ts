@@ -2,8 +2,16 @@
 import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
 import type { Delivery, Outcome, Problem, Sink } from '@millrace/lane'
-import { connectToPublish, loginOf, publisherId, Publisher, Publishing, type PublishingAttempt } from '@millrace/mqtt'
-import { isTemplate, resolveCredentials, SecretError, sinkOf } from '@millrace/routes'
+import {
+  connectToPublish,
+  loginOf,
+  publisherId,
+  Publisher,
+  Publishing,
+  type PublishingAttempt,
+  versionOf,
+} from '@millrace/mqtt'
+import { isTemplate, type MqttConnection, resolveCredentials, SecretError, sinkOf } from '@millrace/routes'
 import { Mapper } from './map.ts'
 
 /** What of an actor's context a sink needs. */
@@ -18,18 +26,21 @@ export class MqttSink implements Sink {
   readonly #publisher: Publisher
   readonly #mapper: Mapper
 
+  /** Throws TypeError where the route's sink is none of MQTT. */
   constructor({ lane }: Pick<ActorAssignment, 'lane'>, context: SinkContext) {
     const { installation, route, fresh, allowed } = context
+    const connection = context.sink.mqtt
+    if (connection === undefined) throw new TypeError(`Connection ${context.sink.name} is not an MQTT connection.`)
     const sink = sinkOf(route, 'mqtt')
     this.#context = context
     this.#clientId = publisherId({ installation, route: route.name, lane })
     this.#mapper = new Mapper({ sink, headers: route.headers })
     this.#publisher = new Publisher({
-      version: 5,
+      version: versionOf(connection),
       onNoSubscribers: sink.onNoSubscribers,
       onExpired: sink.onExpired,
       isFixedTopic: !isTemplate(sink.topic),
-      connect: () => this.#connectOnce(),
+      connect: () => this.#connectOnce(connection),
       // Whoever ended a connection may own the lane now.
       mayConnect: async again => (!again && fresh()) || (await allowed()),
     })
@@ -73,12 +84,11 @@ export class MqttSink implements Sink {
   }
 
   /** A secret that can't be read is told like a broker that can't be reached. */
-  async #connectOnce(): Promise<PublishingAttempt> {
+  async #connectOnce(connection: MqttConnection): Promise<PublishingAttempt> {
     const { sink, secret, settings, signal } = this.#context
-    if (sink.mqtt === undefined) throw new TypeError(`Connection ${sink.name} is not an MQTT connection.`)
     try {
       const credentials = await resolveCredentials(sink, { secrets: secret, folder: settings.secretsDir })
-      return await connectToPublish(loginOf(sink.mqtt, { credentials, clientId: this.#clientId }), signal)
+      return await connectToPublish(loginOf(connection, { credentials, clientId: this.#clientId }), signal)
     } catch (error) {
       if (!(error instanceof SecretError)) throw error
       return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }

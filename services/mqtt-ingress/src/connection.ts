@@ -1,7 +1,7 @@
 /** The connection of a slot's session to its broker, and how a session ends that nobody wants any more. */
 import type { ActorContext } from '@millrace/host'
-import { type Attempt, connect } from '@millrace/mqtt'
-import { mqttEndpoint, resolveCredentials, SecretError, sourceOf } from '@millrace/routes'
+import { type Attempt, connect, loginOf } from '@millrace/mqtt'
+import { resolveCredentials, SecretError, sourceOf } from '@millrace/routes'
 
 /** Whose session it is. */
 export interface SlotSession {
@@ -15,27 +15,12 @@ export interface SlotSession {
 export async function connectSlot(context: ActorContext, session: SlotSession): Promise<Attempt> {
   const { source, route, settings, secret } = context
   if (source.mqtt === undefined) throw new TypeError(`Connection ${source.name} is not an MQTT connection.`)
-  const { host, port, tls } = mqttEndpoint(source.mqtt)
   try {
-    const { ca, cert, key, username, password } = await resolveCredentials(source, {
-      secrets: secret,
-      folder: settings.secretsDir,
-    })
+    const credentials = await resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
     const { clientId, receiveMaximum, signal } = session
-    return await connect(
-      {
-        host,
-        port,
-        tls: tls === null ? undefined : { ca, cert, key, servername: tls.servername, verify: tls.verify },
-        clientId,
-        username,
-        password,
-        sessionExpiry: sourceOf(route, 'mqtt').sessionExpiry / 1000,
-        receiveMaximum,
-        keepAlive: source.mqtt.keepAlive / 1000,
-      },
-      signal,
-    )
+    const login = loginOf(source.mqtt, { credentials, clientId })
+    const sessionExpiry = sourceOf(route, 'mqtt').sessionExpiry / 1000
+    return await connect({ ...login, sessionExpiry, receiveMaximum }, signal)
   } catch (error) {
     if (!(error instanceof SecretError)) throw error
     return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }

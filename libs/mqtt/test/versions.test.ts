@@ -1,0 +1,109 @@
+/** MQTT 5.0 and 3.1.1, over TCP and WebSocket, against mosquitto. */
+import { eventually, freePort, type Mosquitto, noLeaks, startMosquitto } from '@millrace/testkit'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Publish } from '../src/index.ts'
+import { connected, payloadOf, Receiver, refusal } from './connecting.ts'
+import { add, publisherTo } from './publishing.ts'
+
+noLeaks()
+
+let broker: Mosquitto
+let webSocketPort: number
+beforeAll(async () => {
+  webSocketPort = await freePort()
+  broker = await startMosquitto({ extra: `listener ${webSocketPort} 127.0.0.1\nprotocol websockets` })
+})
+afterAll(() => broker[Symbol.asyncDispose]())
+
+const subscription = (filter: string, retained: 'include' | 'skip' = 'include') =>
+  ({ filter, qos: 2, retained }) as const
+
+describe.each([
+  ['5.0 over TCP', 5, false],
+  ['3.1.1 over TCP', 4, false],
+  ['5.0 over WebSocket', 5, true],
+  ['3.1.1 over WebSocket', 4, true],
+] as const)('%s', (name, version, overWebSocket) => {
+  const topic = `versions/${version}/${overWebSocket}`
+  const options = () => ({ version, clientId: name, receiveMaximum: 1_000, webSocket: overWebSocket ? '/mqtt' : null })
+  const port = () => (overWebSocket ? webSocketPort : broker.port)
+
+  test('what is published comes, of each QoS, whole and in order; large payloads too', async () => {
+    const session = await connected(port(), options())
+    const receiver = new Receiver()
+    session.start(receiver.receive)
+    expect(await session.subscribe([subscription(topic)])).toEqual([])
+    const publisher = publisherTo(port(), { ...options(), clientId: `${name} out` })
+    // Over WebSocket mosquitto 2.0 sends a few kilobytes a time, ten times a second.
+    const large = 'large'.repeat(overWebSocket ? 500 : 1_000_000)
+    const values = [...Array.from({ length: 300 }, (_, n) => `${n}`), large, '']
+    add(publisher, ...values.map((value, n) => ({ topic, value, qos: ([1, 2, 0] as const)[n % 3] ?? 0 })))
+    expect(await publisher.deliver()).toEqual({ is: 'done', expired: 0 })
+    await eventually(() => receiver.payloads.length === values.length, { what: 'all' })
+    // A broker keeps order within a QoS only.
+    expect(receiver.payloads.toSorted()).toEqual(values.toSorted())
+    expect(receiver.payloads.filter(value => Number(value) % 3 === 0)).toEqual(
+      values.filter(value => Number(value) % 3 === 0),
+    )
+    session.acknowledge(values.length)
+    await publisher.close()
+    await session.disconnect('end')
+  })
+
+  test('a session is kept, brings what was not acknowledged, and is gone once it was ended', async () => {
+    const first = await connected(port(), options())
+    expect(first.sessionPresent).toBe(false)
+    const before = new Receiver()
+    first.start(before.receive)
+    await first.subscribe([subscription(topic)])
+    const publisher = publisherTo(port(), { ...options(), clientId: `${name} out` })
+    add(publisher, { topic, value: 'a' }, { topic, value: 'b' })
+    await publisher.deliver()
+    await eventually(() => before.payloads.length === 2, { what: 'both' })
+    first.acknowledge(1)
+    await first.disconnect('keep')
+    const second = await connected(port(), options())
+    expect(second.sessionPresent).toBe(true)
+    const after = new Receiver()
+    second.start(after.receive)
+    await eventually(() => after.payloads.length === 1, { what: 'the other one' })
+    expect(after.payloads).toEqual(['bD'])
+    await second.unsubscribe([topic])
+    await second.disconnect('end')
+    const third = await connected(port(), options())
+    expect(third.sessionPresent).toBe(false)
+    await third.disconnect('end')
+    await publisher.close()
+  })
+
+  test('retained messages are skipped where they are not wanted, and what comes behind them is acknowledged', async () => {
+    const publisher = publisherTo(port(), { ...options(), clientId: `${name} out` })
+    add(publisher, { topic: `${topic}/kept`, value: 'kept', retain: true })
+    await publisher.deliver()
+    const session = await connected(port(), { ...options(), receiveMaximum: 1 })
+    const seen: string[] = []
+    const receive = (publish: Publish) => {
+      const ordinal = seen.push(payloadOf(publish))
+      setImmediate(() => session.acknowledge(ordinal))
+      return ordinal
+    }
+    session.start(receive)
+    await session.subscribe([subscription(`${topic}/#`, 'skip')])
+    add(publisher, { topic: `${topic}/live`, value: 'live' }, { topic: `${topic}/live`, value: 'more' })
+    await publisher.deliver()
+    await eventually(() => seen.length === 2, { what: 'what is new' })
+    expect(seen).toEqual(['live', 'more'])
+    add(publisher, { topic: `${topic}/kept`, value: '', retain: true })
+    await publisher.deliver()
+    await session.disconnect('end')
+    await publisher.close()
+  })
+})
+
+test('a refused login says the same in both versions', async () => {
+  await using guarded = await startMosquitto({ passwords: { user: 'right' } })
+  for (const version of [5, 4] as const) {
+    const ending = await refusal(guarded.port, { version, username: 'user', password: 'wrong' })
+    expect(ending).toMatchObject({ is: 'refused', mayPassLater: false, problem: { code: 'broker_refused' } })
+  }
+})
