@@ -1,0 +1,110 @@
+/**
+ * The lister of a route: finds the partitions of its source, now and for as long as it runs, and tells each as a lane.
+ *
+ * The route's `start` is for the partitions that are there when the route begins. One that comes later begins with its
+ * first record, whatever `start` says: what is written between its making and its finding is not missed. Which is which,
+ * the lanes say that the coordinator has kept of the route. Where `start` says something else, the lister opens a late
+ * lane itself, at its earliest offset, and only then tells of it; so its source, which gets a higher epoch, finds a
+ * position and goes on there (R4).
+ */
+import { delay } from '@millrace/actor'
+import { type ActorAssignment, Bucket, type LaneName, openLane, readEnd, routesDocument } from '@millrace/bus'
+import type { ActorContext } from '@millrace/host'
+import { type Cluster, PartitionLog } from '@millrace/kafka'
+import type { Problem } from '@millrace/lane'
+import { isTopicPattern, type KafkaSource, sourceOf, topicMatcher } from '@millrace/routes'
+import { keepConnected } from './connection.ts'
+import { partitionOf, positionText, startOf } from './position.ts'
+
+/** Milliseconds between looks; the shorter one while something that the route names is missing. */
+const lookEvery = { complete: 30_000, missing: 5_000 }
+
+/** Lists until it is drained or aborted. */
+export async function keepListing(actor: ActorAssignment, context: ActorContext): Promise<void> {
+  const lister = new Lister(actor, context)
+  const failed = (problem: Problem) => context.state('holding', problem)
+  await keepConnected(context, { act: cluster => lister.run(cluster), failed })
+}
+
+class Lister {
+  readonly #actor: ActorAssignment
+  readonly #context: ActorContext
+  readonly #source: KafkaSource
+  /** What was told in this run. */
+  #told: readonly string[] | undefined
+
+  constructor(actor: ActorAssignment, context: ActorContext) {
+    this.#actor = actor
+    this.#context = context
+    this.#source = sourceOf(context.route, 'kafka')
+  }
+
+  async run(cluster: Cluster): Promise<void> {
+    const { draining, state, lanes } = this.#context
+    while (!draining.aborted) {
+      const { found, problem } = await findLanes(cluster, this.#source.topics)
+      await this.#openLate(cluster, found)
+      this.#told = found
+      lanes(found)
+      state(problem === undefined ? 'running' : 'holding', problem)
+      await delay(problem === undefined ? lookEvery.complete : lookEvery.missing, draining)
+    }
+  }
+
+  async #openLate(cluster: Cluster, found: readonly string[]): Promise<void> {
+    const { start } = this.#source
+    if (start === 'earliest' || (typeof start === 'object' && 'offsets' in start)) return
+    const kept = await this.#keptLanes()
+    if (kept === undefined && this.#told === undefined) return
+    const known = new Set([...(kept ?? []), ...(this.#told ?? [])])
+    for (const lane of found) if (!known.has(lane)) await this.#openAtEarliest(cluster, lane)
+  }
+
+  /** The lanes that the coordinator has been told of before; undefined before the first listing. */
+  async #keptLanes(): Promise<readonly string[] | undefined> {
+    const { route, uid } = this.#actor
+    const kept = (await new Bucket(this.#context.bus, 'mr_routes', routesDocument).read('current'))?.value.routes[route]
+    return kept?.uid === uid ? kept.lanes : undefined
+  }
+
+  async #openAtEarliest(cluster: Cluster, lane: string): Promise<void> {
+    const { route, uid, epoch } = this.#actor
+    const { bus, signal, fresh, allowed, state } = this.#context
+    const name: LaneName = { service: 'kafka-ingress', route, lane }
+    if ((await readEnd(bus, name)) !== undefined) return
+    const partition = partitionOf(lane)
+    const log = new PartitionLog(cluster, partition, this.#source.isolation)
+    await log.locate()
+    const position = positionText(await startOf(log, partition, 'earliest'))
+    await openLane({
+      bus,
+      lane: name,
+      uid,
+      epoch,
+      signal,
+      mayWrite: async () => fresh() || (await allowed()),
+      tell: problem => problem && state('holding', problem),
+      source: JSON.stringify(partition),
+      // Somebody who opened it meanwhile knows where it goes on.
+      start: previous => previous ?? position,
+    })
+  }
+}
+
+/** All partitions of the topics, and what of them is missing. Throws KafkaError. */
+async function findLanes(
+  cluster: Cluster,
+  wanted: readonly string[],
+): Promise<{ found: string[]; problem: Problem | undefined }> {
+  const matches = topicMatcher(wanted)
+  const { topics } = await cluster.metadata(wanted.some(isTopicPattern) ? null : wanted)
+  const there = topics.filter(({ name, error }) => error === 0 && matches(name))
+  const found = there.flatMap(({ name, leaders }) => [...leaders.keys()].map(partition => `${name}/${partition}`))
+  const missing = wanted.filter(topic => !isTopicPattern(topic) && there.every(({ name }) => name !== topic))
+  return { found, problem: missing.length === 0 ? undefined : missingTopics(missing) }
+}
+
+function missingTopics(missing: readonly string[]): Problem {
+  const message = `${missing.join(', ')}: no such topic, or none that this user may read. It is looked for again, and read from its first record once it is there.`
+  return { code: 'topic_missing', message }
+}

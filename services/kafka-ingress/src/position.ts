@@ -1,0 +1,94 @@
+/** Where a partition's lane has got to, and whether the log still is the one that its position speaks of. */
+import type { PartitionLog, PartitionName } from '@millrace/kafka'
+import type { KafkaStart } from '@millrace/routes'
+import { z } from 'zod'
+
+const written = z.object({
+  topicId: z.string(),
+  offset: z.string().regex(/^\d{1,19}$/),
+  leaderEpoch: z.number().int(),
+})
+
+/** A place in a partition's log. */
+export interface Position {
+  /** The topic's id: another topic of the same name has another one; '' where the cluster has no ids. */
+  topicId: string
+  /** The next offset to read. */
+  offset: bigint
+  /** The epoch of the leader that wrote the batch before it; -1 where none was read. */
+  leaderEpoch: number
+}
+
+/** As it stands in `mr-position`. */
+export function positionText({ topicId, offset, leaderEpoch }: Position): string {
+  return JSON.stringify({ topicId, offset: String(offset), leaderEpoch })
+}
+
+/** From `mr-position`. Throws where that is not a position of this service. */
+export function parsePosition(text: string): Position {
+  const { topicId, offset, leaderEpoch } = written.parse(JSON.parse(text))
+  return { topicId, offset: BigInt(offset), leaderEpoch }
+}
+
+/** A lane's name is `<topic>/<partition>`. Throws RangeError for any other. */
+export function partitionOf(lane: string): PartitionName {
+  const [, topic, partition] = /^(.+)\/(\d{1,9})$/.exec(lane) ?? []
+  if (topic === undefined || partition === undefined) throw new RangeError(`${lane} is no lane of a Kafka source.`)
+  return { topic, partition: Number(partition) }
+}
+
+/** Where a new lane begins, as the route's `start` says. Throws KafkaError. */
+export async function startOf(
+  log: PartitionLog,
+  { topic, partition }: PartitionName,
+  start: KafkaStart,
+): Promise<Position> {
+  const { topicId } = log
+  const begin = (offset: bigint): Position => ({ topicId, offset, leaderEpoch: -1 })
+  if (typeof start === 'string') return begin(await log.offsetAt(start))
+  if ('offsets' in start) {
+    const offset = start.offsets[topic]?.[partition]
+    return begin(offset === undefined ? await log.offsetAt('earliest') : BigInt(offset))
+  }
+  const offset = await log.offsetAt(start.time)
+  return begin(offset < 0n ? await log.offsetAt('latest') : offset)
+}
+
+/** Records that the position counts on are not in the log any more. */
+export interface Gap {
+  /** What happened, for people. */
+  what: string
+  /** Where what is left begins. */
+  next: Position
+  /** How many offsets are left out; 0 where nobody can tell. */
+  skipped: bigint
+}
+
+/**
+ * Looks whether the log goes on where the position stands: the same topic, not cut below it and written anew, reaching
+ * back to it and up to it. Undefined: it does. Throws KafkaError.
+ */
+export async function gapBefore(log: PartitionLog, position: Position): Promise<Gap | undefined> {
+  const { topicId, offset, leaderEpoch } = position
+  const { first, end } = await log.range()
+  const earliest: Position = { topicId: log.topicId, offset: first, leaderEpoch: -1 }
+  if (topicId !== '' && log.topicId !== '' && topicId !== log.topicId) {
+    const what = `it was deleted and made anew; what the old one held from offset ${offset} on is gone`
+    return { what, next: earliest, skipped: 0n }
+  }
+  if (offset < first) {
+    const what = `its log begins at offset ${first}; offsets ${offset} to ${first - 1n} were deleted before they were read`
+    return { what, next: earliest, skipped: first - offset }
+  }
+  const known = leaderEpoch < 0 ? undefined : await log.endOf(leaderEpoch)
+  if (known !== undefined && known.offset < offset) {
+    const cut = known.offset > first ? known.offset : first
+    const what = `its log was cut at offset ${cut} and goes on with other records; it had been read up to ${offset}`
+    return { what, next: { ...earliest, offset: cut }, skipped: 0n }
+  }
+  if (offset > end) {
+    const what = `its log ends at offset ${end}, and the lane goes on at ${offset}`
+    return { what, next: earliest, skipped: 0n }
+  }
+  return undefined
+}

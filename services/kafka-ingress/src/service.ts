@@ -1,0 +1,78 @@
+/**
+ * kafka-ingress: one source actor a partition, and one lister a route, which finds the partitions.
+ *
+ *   Kafka <-- Fetch ------------ source.ts --> libs/lane Writer -- batches as they were fetched --> JetStream
+ *   Kafka <-- OffsetCommit ----- group.ts <-- stored <------------------------------- PubAck ----- JetStream
+ *   Kafka <-- Metadata --------- lister.ts --> heartbeat --> coordinator, which places a source for each partition
+ */
+import { aborted } from '@millrace/actor'
+import { type ActorAssignment, type AppenderOptions, openLane } from '@millrace/bus'
+import type { ActorContext, PlacedService } from '@millrace/host'
+import { openWriter } from '@millrace/lane'
+import { largestRecord, sourceOf, topicMatcher } from '@millrace/routes'
+import { keepListing } from './lister.ts'
+import { partitionOf } from './position.ts'
+import { Source } from './source.ts'
+
+/** How much of a lane may be unstored (R8), and where the route's buffer is small, less. */
+const most = { records: 100_000, bytes: 32 * 2 ** 20 }
+
+export const service: PlacedService = {
+  name: 'kafka-ingress',
+  settings: {},
+  async start(actor, context) {
+    if (actor.role === 'lister') return keepListing(actor, context)
+    if (actor.retire) return actor.discard ? undefined : close(actor, context)
+    return isWanted(actor, context) ? read(actor, context) : stay(actor, context)
+  },
+}
+
+async function read(actor: ActorAssignment, context: ActorContext): Promise<void> {
+  const { counts, route } = context
+  const { maxRecordBytes, ...unlimited } = route
+  const share = { ...most, bytes: Math.min(most.bytes, 4 * largestRecord(unlimited)) }
+  const ended = new AbortController()
+  const signal = AbortSignal.any([context.signal, ended.signal])
+  const source: Source = new Source({ ...context, signal }, partitionOf(actor.lane), start =>
+    openWriter({
+      ...laneOf(actor, context),
+      signal,
+      start,
+      events: source,
+      share,
+      // Only where a record's size is asked for: then each has to be looked at.
+      ...(maxRecordBytes !== undefined && { maxRecordBytes }),
+      tell: source.tellStoring,
+      counts,
+    }),
+  )
+  try {
+    await source.run()
+  } finally {
+    ended.abort()
+  }
+}
+
+/** Whether the route, as it is now, reads the lane's topic: once found, a lane stays. */
+function isWanted({ lane }: ActorAssignment, { route }: ActorContext): boolean {
+  return topicMatcher(sourceOf(route, 'kafka').topics)(partitionOf(lane).topic)
+}
+
+/** Reads nothing, and says so. */
+async function stay({ lane }: ActorAssignment, { state, draining }: ActorContext): Promise<void> {
+  const message = `The route does not name ${partitionOf(lane).topic} any more: it is not read, and goes on where it was if it is named again.`
+  state('running', { code: 'topic_not_read', message })
+  await aborted(draining)
+}
+
+/** The lane is given up: nothing more is read. An opening shuts out whoever may still be writing there (R3). */
+async function close(actor: ActorAssignment, context: ActorContext): Promise<void> {
+  const tell: AppenderOptions['tell'] = problem => problem && context.state('holding', problem)
+  await openLane({ ...laneOf(actor, context), tell, start: previous => previous ?? '' })
+}
+
+function laneOf({ route, lane, uid, epoch }: ActorAssignment, { bus, signal, fresh, allowed }: ActorContext) {
+  const mayWrite = async () => fresh() || (await allowed())
+  const source = JSON.stringify(partitionOf(lane))
+  return { bus, lane: { service: service.name, route, lane }, uid, epoch, signal, mayWrite, source }
+}

@@ -1,0 +1,245 @@
+/**
+ * A partition of a Kafka topic, read into one lane: exactly once.
+ *
+ *   connecting --> comparing --(the log goes on where the position stands)--> reading --(lost, moved)--> connecting
+ *   comparing --(it does not: expired, cut, made anew, deleted)--> an alarm, or on from what is left (`onGap`)
+ *   any of them --(draining)--> read nothing more, store, commit to the group, end
+ *
+ * 1. The position is the next offset to read. It travels in the message that holds the records before it (R4), so what
+ *    the lane holds and where reading goes on can't differ: nothing comes twice, and nothing is left out.
+ * 2. Batches go on as they were fetched, not decoded. What is not for readers (markers, aborted transactions) is left
+ *    out, and the position moves past it.
+ * 3. The next Fetch is sent as soon as the last one is with the lane, while that is being stored; where the lane has no
+ *    room, none is sent (R8).
+ * 4. Nothing but the position says where to go on: never the group's offset, never `start`, once there is a lane.
+ */
+import { aborted } from '@millrace/actor'
+import { AlarmError, StoppedError } from '@millrace/bus'
+import { type ActorContext, Condition } from '@millrace/host'
+import {
+  type Cluster,
+  type Fetched,
+  KafkaError,
+  type LogBatch,
+  logBatches,
+  obstacleOf,
+  PartitionLog,
+  type PartitionName,
+} from '@millrace/kafka'
+import type { Problem, SourceEvents, Writer } from '@millrace/lane'
+import { readHeader, sliceBatch, viewOf } from '@millrace/record'
+import { type KafkaSource, sourceOf } from '@millrace/routes'
+import { keepConnected } from './connection.ts'
+import { Group } from './group.ts'
+import { gapBefore, parsePosition, type Position, positionText, startOf } from './position.ts'
+
+/** Opens the lane: `start` turns its last position into the one of the opening batch (R4). */
+export type OpenLane = (start: (previous: string | undefined) => Promise<string>) => Promise<Writer>
+
+/** A topic that was there and is gone for so many milliseconds was deleted; for a moment a broker may just not know it. */
+const missingFor = 15_000
+/** A position that only moved past what is not for readers is stored so often, in milliseconds, at most. */
+const markEvery = 1_000
+/** A batch that has to be taken apart may come to so many bytes when it is decompressed. */
+const largestBatch = 256 * 2 ** 20
+/** Bytes that do not fit their checksum are fetched so often, before they are taken for what the log holds. */
+const damagedReads = 3
+
+export class Source implements SourceEvents {
+  readonly #context: ActorContext
+  readonly #partition: PartitionName
+  readonly #route: KafkaSource
+  readonly #openLane: OpenLane
+  readonly #condition: Condition
+  readonly #group: Group
+  readonly #drained: Promise<void>
+  #position: Position = { topicId: '', offset: 0n, leaderEpoch: -1 }
+  #ordinal = 0
+  /** Whether the position has moved past what was passed on, and when that was stored last. */
+  #unmarked = false
+  #markedAt = 0
+  #missingSince: number | undefined
+  #damaged = { offset: -1n, reads: 0 }
+  #roomAgain: () => void = () => {}
+  /** The record whose way into the lane is measured, one at a time, and when it came; 0: none. */
+  #measured = 0
+  #measuredFrom = 0
+
+  constructor(context: ActorContext, partition: PartitionName, openLane: OpenLane) {
+    const { installation, route, state, draining } = context
+    this.#context = context
+    this.#partition = partition
+    this.#route = sourceOf(route, 'kafka')
+    this.#openLane = openLane
+    this.#condition = new Condition(state)
+    this.#group = new Group(this.#route.group ?? `millrace-${installation}-${route.name}`, this.#tellGroup)
+    this.#drained = aborted(draining)
+  }
+
+  /** Runs until it is drained or aborted. Rejects where the lane can't be written any more, and at a gap (AlarmError). */
+  async run(): Promise<void> {
+    const writer = await this.#openLane(previous => this.#begin(previous))
+    await Promise.race([this.#keepReading(writer), writer.ended])
+  }
+
+  stored(ordinal: number): void {
+    this.#group.stored(ordinal)
+    if (this.#measured === 0 || ordinal < this.#measured) return
+    this.#context.latency.observe((Date.now() - this.#measuredFrom) / 1000)
+    this.#measured = 0
+  }
+
+  roomAgain(): void {
+    this.#roomAgain()
+  }
+
+  position(): string {
+    return positionText(this.#position)
+  }
+
+  /** The lane stores, or why it does not. */
+  tellStoring: Condition['storing'] = problem => this.#condition.storing(problem)
+
+  readonly #tellGroup = (problem: Problem | undefined): void => {
+    if (problem === undefined) return this.#condition.withdraw('group_behind')
+    this.#notice(problem.code, `${problem.message} Data is not affected, only what tools see of the lag.`)
+  }
+
+  async #begin(previous: string | undefined): Promise<string> {
+    if (previous !== undefined) this.#position = parsePosition(previous)
+    else {
+      const begin = (log: PartitionLog) => startOf(log, this.#partition, this.#route.start)
+      const position = await this.#withLog(begin, problem => this.#condition.reading(problem))
+      if (position === undefined) throw new StoppedError('Stopped before the start was known.')
+      this.#position = position
+    }
+    return this.position()
+  }
+
+  async #keepReading(writer: Writer): Promise<void> {
+    await this.#withLog(
+      log => this.#read(log, writer),
+      (problem, error) => {
+        this.#checkDeleted(error)
+        this.#condition.reading(problem)
+      },
+    )
+    await writer.flush()
+  }
+
+  /** Acts on the partition's log, found anew after each failure; undefined where this actor is over before. */
+  async #withLog<T>(
+    act: (log: PartitionLog) => Promise<T>,
+    failed: (problem: Problem, error: unknown) => void,
+  ): Promise<T | undefined> {
+    const locateAndAct = async (cluster: Cluster) => {
+      const log = new PartitionLog(cluster, this.#partition, this.#route.isolation)
+      await log.locate()
+      this.#missingSince = undefined
+      return await act(log)
+    }
+    return await keepConnected(this.#context, { act: locateAndAct, failed })
+  }
+
+  async #read(log: PartitionLog, writer: Writer): Promise<void> {
+    const { draining, fresh, allowed } = this.#context
+    await this.#compare(log)
+    this.#condition.reading(undefined)
+    while (!draining.aborted) {
+      if (!writer.room) await Promise.race([this.#room(), this.#drained])
+      const fetched = await Promise.race([log.fetch(this.#position.offset), this.#drained])
+      if (fetched === undefined || !(fresh() || (await allowed()))) break
+      this.#pass(fetched, writer)
+      this.#group.follow(log)
+    }
+    await writer.flush()
+    await this.#group.commit(log)
+  }
+
+  #room(): Promise<void> {
+    return new Promise(resolve => {
+      this.#roomAgain = resolve
+    })
+  }
+
+  /** Records that are gone are never passed by in silence. */
+  async #compare(log: PartitionLog): Promise<void> {
+    const gap = await gapBefore(log, this.#position)
+    if (gap === undefined) {
+      // What was begun under brokers without topic ids has one from now on.
+      if (this.#position.topicId === '') this.#position = { ...this.#position, topicId: log.topicId }
+      return
+    }
+    const { topic, partition } = this.#partition
+    const message = `${topic}, partition ${partition}: ${gap.what}.`
+    if (this.#route.onGap === 'stop') throw gapAlarm(message)
+    this.#position = gap.next
+    this.#unmarked = true
+    this.#context.counts.skipped += Number(gap.skipped)
+    this.#notice('kafka_gap', `${message} Reading went on at offset ${gap.next.offset}.`)
+  }
+
+  #checkDeleted(error: unknown): void {
+    if (!(error instanceof KafkaError) || obstacleOf(error) !== 'missing') return
+    this.#missingSince ??= performance.now()
+    if (this.#route.onGap !== 'stop' || performance.now() - this.#missingSince < missingFor) return
+    throw gapAlarm(`${error.message} It was read up to offset ${this.#position.offset}, and is deleted.`)
+  }
+
+  #pass(fetched: Fetched, writer: Writer): void {
+    const before = this.#ordinal
+    for (const batch of logBatches(fetched, this.#route.isolation)) {
+      if (batch.next <= this.#position.offset) continue
+      if (batch.damage !== undefined) this.#refuse(batch, writer)
+      else if (batch.count > 0) this.#passBatch(batch, writer)
+      this.#position = { ...this.#position, offset: batch.next, leaderEpoch: batch.leaderEpoch }
+      this.#unmarked = true
+    }
+    if (this.#ordinal > before) this.#passed(before + 1)
+    else if (this.#unmarked && performance.now() - this.#markedAt >= markEvery) this.#mark(writer)
+  }
+
+  #passBatch({ bytes, first, count }: LogBatch, writer: Writer): void {
+    if (first >= this.#position.offset) {
+      this.#ordinal = writer.pass(bytes, count)
+      return
+    }
+    const rest = sliceBatch(bytes, this.#position.offset, { maxBytes: largestBatch })
+    if (rest !== undefined) this.#ordinal = writer.pass(rest, readHeader(rest).count)
+  }
+
+  /** What the log holds there are not the bytes that were written; they become a dead letter as they are (R7). */
+  #refuse({ bytes, first, damage }: LogBatch, writer: Writer): void {
+    const { topic, partition } = this.#partition
+    const message = `${topic}, partition ${partition}: the batch at offset ${first} can't be read: ${damage?.message}`
+    this.#damaged = { offset: first, reads: this.#damaged.offset === first ? this.#damaged.reads + 1 : 1 }
+    if (this.#damaged.reads < damagedReads) throw new KafkaError('unknown_outcome', message)
+    const view = viewOf({ timestamp: -1, key: null, value: bytes, headers: [] })
+    this.#ordinal = writer.refuse(view, { code: 'bad_batch', message })
+  }
+
+  #passed(first: number): void {
+    this.#group.passed(this.#ordinal, this.#position)
+    this.#unmarked = false
+    if (this.#measured !== 0) return
+    this.#measured = first
+    this.#measuredFrom = Date.now()
+  }
+
+  #mark(writer: Writer): void {
+    this.#group.passed(this.#ordinal, this.#position)
+    this.#unmarked = false
+    this.#markedAt = performance.now()
+    writer.mark()
+  }
+
+  #notice(code: string, message: string): void {
+    this.#condition.notice({ code, message })
+    this.#context.log.warn({ code }, message)
+  }
+}
+
+/** Somebody has to look, and to say whether what is left may be read (`onGap: earliest`). */
+function gapAlarm(message: string): AlarmError {
+  return new AlarmError('kafka_gap', `${message} The lane stops here; onGap: earliest goes on with what is left.`)
+}

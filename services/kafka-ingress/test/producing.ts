@@ -1,0 +1,64 @@
+/** Writing to a topic as its users do. */
+import { Kafka, logLevel, type Message } from 'kafkajs'
+
+/** What a client of a test writes with. */
+export class Producing {
+  readonly client: Kafka
+
+  constructor(brokers: string[]) {
+    this.client = new Kafka({ brokers, logLevel: logLevel.NOTHING })
+  }
+
+  /** Writes to a partition of a topic, in one batch. */
+  async send(topic: string, values: readonly (string | Message)[], partition = 0): Promise<void> {
+    const producer = this.client.producer()
+    await producer.connect()
+    const messages = values.map(value => ({ partition, ...(typeof value === 'string' ? { value } : value) }))
+    await producer.send({ topic, messages })
+    await producer.disconnect()
+  }
+
+  /** Writes transactions that end so, one after another, each a batch. */
+  async transactions(topic: string, ...all: readonly ['commit' | 'abort', ...string[]][]): Promise<void> {
+    const producer = this.client.producer({ transactionalId: 'test', idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    for (const [end, ...values] of all) {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic, messages: values.map(value => ({ value, partition: 0 })) })
+      await transaction[end]()
+    }
+    await producer.disconnect()
+  }
+
+  /** Makes a topic have so many partitions. */
+  async addPartitions(topic: string, count: number): Promise<void> {
+    const admin = this.client.admin()
+    await admin.connect()
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+    await admin.disconnect()
+  }
+
+  /** Deletes what a partition holds below an offset, as its retention would. */
+  async deleteBelow(topic: string, offset: number): Promise<void> {
+    const admin = this.client.admin()
+    await admin.connect()
+    // It knows the leaders of topics that it was asked about.
+    await admin.fetchTopicOffsets(topic)
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] })
+    await admin.disconnect()
+  }
+
+  /** Where a group reads next. */
+  async groupOffset(groupId: string, topic: string): Promise<string | undefined> {
+    const admin = this.client.admin()
+    await admin.connect()
+    const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    await admin.disconnect()
+    return offsets?.partitions[0]?.offset
+  }
+}
+
+/** The values from one number to another. */
+export function numbers(from: number, to: number): string[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => String(from + index))
+}
