@@ -1,11 +1,12 @@
 import { type BusFacts, guaranteeOf, readDocuments } from '@millrace/routes'
 import { expect, test } from 'vitest'
-import { route, together } from './documents.ts'
+import { between, route, together } from './documents.ts'
 
 const safe: BusFacts = { replicas: 1, syncAlways: true }
 
-function of(bus: BusFacts, change: Parameters<typeof route>[0] = {}) {
-  const [read] = readDocuments([{ file: 'f', text: together(route(change)) }]).routes
+/** What a route promises, and what lowers it. */
+function ofText(text: string, bus = safe) {
+  const [read] = readDocuments([{ file: 'f', text: together(text) }]).routes
   if (read === undefined) throw new Error('no route')
   const { guarantee, lowered } = guaranteeOf(read, bus)
   return [guarantee, lowered.map(({ code }) => code)]
@@ -31,4 +32,23 @@ test.each<[string, BusFacts, Parameters<typeof route>[0], unknown]>([
     { source: ', qos: 0', sink: ', acks: 0' },
     ['best-effort', ['qos_0', 'acks_0', 'bus_not_synced']],
   ],
-])('%s', (_what, bus, change, expected) => expect(of(bus, change)).toEqual(expected))
+])('%s', (_what, bus, change, expected) => expect(ofText(route(change), bus)).toEqual(expected))
+
+const fromKafka = (to: string, rest = '') => between('connection: lake, topics: [t]', to, { rest })
+const fromMqtt = (to: string) => between('connection: plant, topics: [t]', to)
+const exactly = '  delivery: exactlyOnce\n'
+
+test.each<[string, string, unknown]>([
+  ['Kafka to Kafka', fromKafka('connection: lake, topic: u'), ['at-least-once', []]],
+  ['in transactions', fromKafka('connection: lake, topic: u', exactly), ['exactly-once', []]],
+  ['Kafka to Kafka, acks 0', fromKafka('connection: lake, topic: u, acks: 0'), ['best-effort', ['acks_0']]],
+  ['Kafka to MQTT', fromKafka('connection: plant, topic: u'), ['at-least-once', []]],
+  ['published at QoS 0', fromKafka('connection: plant, topic: u, qos: 0'), ['best-effort', ['publish_qos_0']]],
+  ['MQTT to MQTT', fromMqtt('connection: plant, topic: u, qos: 2'), ['at-least-once', []]],
+  ['published as it came', fromMqtt('connection: plant, topic: u, qos: keep'), ['at-least-once', []]],
+])('%s', (_what, text, expected) => expect(ofText(text)).toEqual(expected))
+
+test('a bus that may lose its last seconds lowers transactions too', () => {
+  const text = fromKafka('connection: lake, topic: u', exactly)
+  expect(ofText(text, { replicas: 1, syncAlways: false })).toEqual(['best-effort', ['bus_not_synced']])
+})

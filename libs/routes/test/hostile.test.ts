@@ -1,7 +1,7 @@
 import { readDocuments } from '@millrace/routes'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ofRoute, plant, problemsOf, route, together } from './documents.ts'
+import { between, ofRoute, plant, problemsOf, route, together } from './documents.ts'
 
 test.each([
   ['\0', 'U+0000'],
@@ -48,6 +48,11 @@ describe('hostile text', () => {
     expect(problems.join('\n')).toContain(message)
   })
 
+  const other = between(
+    'connection: lake, topics: [t, /x.*/], start: { offsets: { t: { 0: 1 } } }',
+    "connection: plant, topic: 'x/${record.key}', qos: keep",
+  )
+
   test('whatever the text, reading never throws, and every problem has a place in it', () => {
     const word = fc.constantFrom(
       'kind: ',
@@ -82,8 +87,8 @@ describe('hostile text', () => {
       '\ud800',
       '1e400',
     )
-    const spoiled = fc.tuple(fc.nat(300), fc.nat(60), fc.string()).map(([at, length, put]) => {
-      const whole = together(route())
+    const spoiled = fc.tuple(fc.nat(600), fc.nat(60), fc.string()).map(([at, length, put]) => {
+      const whole = together([route(), other].join('---\n'))
       return whole.slice(0, at) + put + whole.slice(at + length)
     })
     const text = fc.oneof(

@@ -14,7 +14,7 @@ import {
 } from '@millrace/routes'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lake, plant, route, together } from './documents.ts'
+import { between, lake, plant, route, together } from './documents.ts'
 
 /** A valid text's connections and routes. */
 function read(text: string): { connections: Map<string, Connection>; routes: Map<string, Route> } {
@@ -45,11 +45,12 @@ const options = fc.record(
 )
 const sinkOptions = fc.record(
   {
-    key: fc.constantFrom('"${source.levels[1]}"', '"fixed"', '"${record.headers.x}"'),
+    key: fc.constantFrom('"${source.levels[0]}"', '"fixed"', '"${record.headers.x}"'),
     partition: fc.constantFrom('key', 'lane', '"${record.json.p}"'),
     createTopic: fc.constantFrom('{}', '{ partitions: 3, replicas: null, config: { retention.ms: "1000" } }'),
     acks: fc.constantFrom('all', 1, 0),
-    compression: fc.constantFrom('none', 'gzip', 'zstd'),
+    compression: fc.constantFrom('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+    positionTopic: fc.constant('positions'),
     batch: fc.constantFrom('{}', '{ maxBytes: 1MiB, maxRecords: 1 }'),
   },
   { requiredKeys: [] },
@@ -59,15 +60,52 @@ const more = (fields: object) =>
     .map(([name, value]) => `, ${name}: ${String(value)}`)
     .join('')
 
-test('what is kept is read as what it was, whatever the fields', () => {
+const kafkaOptions = fc.record(
+  {
+    start: fc.constantFrom(
+      'earliest',
+      'latest',
+      '{ time: 2026-01-31T12:00:00.5Z }',
+      '{ time: 0 }',
+      '{ offsets: { orders: { 0: 5, 1: "9007199254740993" } } }',
+    ),
+    onGap: fc.constantFrom('stop', 'earliest'),
+    isolation: fc.constantFrom('readCommitted', 'readUncommitted'),
+    group: fc.constantFrom('g', '"a group"'),
+  },
+  { requiredKeys: [] },
+)
+const publishOptions = fc.record(
+  {
+    qos: fc.constantFrom(0, 1, 2, 'keep'),
+    retain: fc.constantFrom(true, false, 'keep'),
+    onNoSubscribers: fc.constantFrom('done', 'hold'),
+    onExpired: fc.constantFrom('drop', 'deadLetter'),
+  },
+  { requiredKeys: [] },
+)
+const anySource = fc.oneof(
+  options.map(fields => `connection: plant, topics: [a/b/#]${more(fields)}`),
+  kafkaOptions.map(fields => `connection: lake, topics: [orders, /x-.*/]${more(fields)}`),
+)
+const anySink = fc.oneof(
+  sinkOptions.map(fields => `connection: lake, topic: telemetry${more(fields)}`),
+  publishOptions.map(fields => `connection: plant, topic: 'out/\${record.key}'${more(fields)}`),
+)
+const inBetween = fc.record({
+  headers: fc.constantFrom('lossless', 'iotOperations', 'none'),
+  filter: fc.constantFrom('record.key != null', 'record.time != null'),
+})
+
+test('what is kept is read as what it was, and kept as it was, whatever the ends and their fields', () => {
   fc.assert(
-    fc.property(options, sinkOptions, (source, sink) => {
-      const before = read(
-        together(route({ source: more(source), sink: more(sink), rest: '  filter: record.key != null\n' })),
-      )
+    fc.property(anySource, anySink, inBetween, (source, sink, fields) => {
+      const rest = Object.entries(fields).map(([name, value]) => `  ${name}: ${value}\n`)
+      const before = read(together(between(source, sink, { rest: rest.join('') })))
       const { connections, routes, problems } = parseStored(keepAll(before))
       expect(problems).toEqual([])
       expect({ connections, routes }).toEqual(before)
+      expect(keepAll({ connections, routes })).toEqual(keepAll(before))
     }),
   )
 })
