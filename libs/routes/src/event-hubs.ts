@@ -21,6 +21,7 @@ export function checkEventHubs(checked: Checked<KafkaLogin & { profile?: unknown
   if (tls === undefined && !isEmulator) {
     tell(checked, 'Event Hubs speaks TLS only', { code: 'event_hubs', hint: 'add tls: {}', path: ['brokers'] })
   }
+  if (auth?.managedIdentity !== undefined) return
   if (auth === undefined ? isEmulator : /^(plain|oauthbearer)$/.test(auth.sasl?.mechanism ?? '')) return
   const hint = 'with plain, the user name is $ConnectionString and the password is the connection string'
   const path = auth === undefined ? ['brokers'] : ['auth']

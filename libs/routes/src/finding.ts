@@ -1,10 +1,11 @@
 /** What a check found in one document, by the path of its field; a place in a file is added by who knows the file. */
 import type { z } from 'zod'
 import { nearest } from './nearest.ts'
+import type { Severity } from './problem.ts'
 
 /** One finding. */
 export interface Finding {
-  severity: 'error' | 'warning'
+  severity: Severity
   code: string
   message: string
   hint?: string | undefined

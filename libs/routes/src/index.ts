@@ -4,7 +4,15 @@ export type { SourceFile } from './document.ts'
 export { isEventHubs } from './event-hubs.ts'
 export { compileExpression } from './expression.ts'
 export { type BusFacts, type Guarantee, guaranteeOf, type Lowered } from './guarantee.ts'
-export type { ClientSasl, KafkaAuth, KafkaConnection, PasswordSasl, Sasl, TokenFileSasl } from './kafka-connection.ts'
+export type {
+  ClientSasl,
+  KafkaAuth,
+  KafkaConnection,
+  ManagedIdentity,
+  PasswordSasl,
+  Sasl,
+  TokenFileSasl,
+} from './kafka-connection.ts'
 export { type KafkaBatch, type KafkaSink, type TopicToCreate } from './kafka-sink.ts'
 export type { KafkaSource } from './kafka-source.ts'
 export type { KafkaStart } from './kafka-start.ts'

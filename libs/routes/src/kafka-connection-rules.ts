@@ -29,7 +29,7 @@ export function checkTokenEndpoint(checked: Checked<string>): void {
 export interface KafkaLogin {
   brokers: string[]
   tls?: unknown
-  auth?: { sasl?: { mechanism: string } | undefined; x509?: unknown } | undefined
+  auth?: { sasl?: { mechanism: string } | undefined; x509?: unknown; managedIdentity?: unknown } | undefined
 }
 
 /** A password or a token never crosses a network in clear; a certificate needs TLS. */
@@ -40,11 +40,12 @@ export function checkKafkaAuth(checked: Checked<KafkaLogin>): void {
   if (auth?.x509 !== undefined) {
     tell(checked, 'a certificate can be shown over TLS only', { code: 'no_effect', hint, path: ['auth', 'x509'] })
   }
-  const mechanism = auth?.sasl?.mechanism
+  const byIdentity = auth?.managedIdentity !== undefined
+  const mechanism = byIdentity ? 'oauthbearer' : auth?.sasl?.mechanism
   const sent = mechanism === 'plain' ? 'password' : mechanism === 'oauthbearer' ? 'token' : undefined
   if (sent === undefined || brokers.every(isOnThisMachine)) return
   const message = `SASL ${mechanism} without TLS sends the ${sent} in clear`
-  tell(checked, message, { code: 'insecure', hint, path: ['auth', 'sasl'] })
+  tell(checked, message, { code: 'insecure', hint, path: ['auth', byIdentity ? 'managedIdentity' : 'sasl'] })
 }
 
 /** Whether a `host:port` is this machine itself. */

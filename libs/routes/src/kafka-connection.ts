@@ -20,6 +20,13 @@ export interface KafkaConnection {
 export interface KafkaAuth {
   sasl?: Sasl | undefined
   x509?: SecretReference | undefined
+  managedIdentity?: ManagedIdentity | undefined
+}
+
+/** OAUTHBEARER as the identity that Azure gave the machine or the pod that a service runs on: there is no secret. */
+export interface ManagedIdentity {
+  /** For whom the token is, e.g. `https://<namespace>.servicebus.windows.net`. */
+  audience: string
 }
 
 export type Sasl = PasswordSasl | ClientSasl | TokenFileSasl
@@ -88,5 +95,9 @@ export const kafkaConnection: z.ZodType<KafkaConnection> = fields({
   brokers: list(text().check(checkBroker)),
   profile: oneOf('eventHubs').optional(),
   tls: tls.optional(),
-  auth: exactlyOne({ sasl: sasl.optional(), x509: secretReference.optional() }).optional(),
+  auth: exactlyOne({
+    sasl: sasl.optional(),
+    x509: secretReference.optional(),
+    managedIdentity: fields({ audience: text() }).optional(),
+  }).optional(),
 }).check(checkKafkaAuth, checkEventHubs)

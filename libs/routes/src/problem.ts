@@ -6,10 +6,13 @@ export interface Place {
   column: number
 }
 
+/** How much a problem matters. */
+export type Severity = 'error' | 'warning' | 'note'
+
 /** One problem of one document. A message never repeats what might be a secret. */
 export interface DocumentProblem extends Place {
-  /** An error refuses the document; a warning is told, and the document is taken. */
-  severity: 'error' | 'warning'
+  /** An error refuses the document; a warning is told, and the document is taken; a note says what it becomes here. */
+  severity: Severity
   /** Snake case, from a small closed set, e.g. `unknown_field`, `missing_connection`, `inline_secret`. */
   code: string
   /** The file's name as it was given. */
@@ -19,9 +22,9 @@ export interface DocumentProblem extends Place {
   hint?: string | undefined
 }
 
-/** `file:line:column: message (hint)`, with `warning: ` before the message of a warning. */
+/** `file:line:column: message (hint)`, with `warning: ` or `note: ` before the message of one. */
 export function formatProblem(problem: DocumentProblem): string {
   const { file, line, column, severity, message, hint } = problem
-  const kind = severity === 'warning' ? 'warning: ' : ''
+  const kind = severity === 'error' ? '' : `${severity}: `
   return `${file}:${line}:${column}: ${kind}${message}${hint === undefined ? '' : ` (${hint})`}`
 }

@@ -67,8 +67,7 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
   }
   problems.push(...drafts.flatMap(problemsOf))
   const valid = drafts.filter(
-    ({ document, findings }) =>
-      document.faults.length === 0 && findings.every(({ severity }) => severity === 'warning'),
+    ({ document, findings }) => document.faults.length === 0 && findings.every(({ severity }) => severity !== 'error'),
   )
   return {
     connections: valid.flatMap(({ connection }) => connection ?? []),

@@ -67,6 +67,8 @@ describe('connections', () => {
     [`kafka: ${bearer('tokenEndpoint: "http://h/t", scope: x, secretName: s')}`, 'sends the client secret in clear'],
     [`kafka: ${bearer('tokenEndpoint: "https://a:b@h/t", scope: x, secretName: s')}`, 'expected https://host/path'],
     [`kafka: ${bearer('tokenFile: t').replace('tls: {}, ', '')}`, 'oauthbearer without TLS sends the token in clear'],
+    ['kafka: { brokers: [h:1], auth: { managedIdentity: { audience: "https://h" } } }', 'sends the token in clear'],
+    ['kafka: { brokers: [h:1], tls: {}, auth: { managedIdentity: {} } }', 'audience: missing; expected text'],
     ['kafka: { brokers: [h:1], profile: eventhubs }', 'did you mean "eventHubs"?'],
     ['amqp: {}', 'known here: mqtt, kafka'],
     ['{}', 'exactly one of these must stand here: mqtt, kafka'],
@@ -125,6 +127,7 @@ describe('Event Hubs', () => {
   test.each([
     `{ brokers: [${hub}], tls: {}, ${sasl('plain')} }`,
     `{ brokers: [${hub}], tls: {}, auth: { sasl: { mechanism: oauthbearer, tokenFile: t } } }`,
+    `{ brokers: [${hub}], tls: {}, auth: { managedIdentity: { audience: "https://ns.servicebus.windows.net" } } }`,
     `{ brokers: [127.0.0.1:9092], profile: eventHubs, ${sasl('plain')} }`,
     '{ brokers: [127.0.0.1:9092], profile: eventHubs }',
   ])('%s is taken', kafka => expect(ofConnection(`kafka: ${kafka}`)).toEqual([]))
