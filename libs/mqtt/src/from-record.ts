@@ -113,8 +113,8 @@ export class PublishMapper {
         properties.data(property.correlationData, bytes, start, end)
         break
       case mqttHeader.expiresAt:
-        this.expiresAt = Number(bytes.toString('latin1', start, end)) || 0
-        properties.expiry()
+        this.expiresAt ||= Number(bytes.toString('latin1', start, end)) || 0
+        if (this.expiresAt > 0) properties.expiry()
         break
     }
   }

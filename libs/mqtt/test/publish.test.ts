@@ -3,6 +3,7 @@ import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { type Frame, Framer } from '../src/framer.ts'
 import { encodePublish, type OutgoingPublish, ProtocolError, Publish, type QoS } from '../src/index.ts'
+import { plain, stripped } from './plain.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 20 }).map(value => value.toWellFormed().replaceAll('\0', ''))
 const topic = text.map(value => value.replaceAll(/[+#]/g, '')).filter(value => value !== '')
@@ -27,44 +28,6 @@ const message: fc.Arbitrary<OutgoingPublish> = fc
     { requiredKeys: ['topic', 'payload', 'qos', 'packetId'] },
   )
   .map(({ packetId, dup = false, ...rest }) => (rest.qos === 0 ? rest : { ...rest, packetId, dup }))
-
-/** What the reader made of a packet, as plain values. */
-function plain(publish: Publish): OutgoingPublish {
-  const range = (start: number, end: number) => Buffer.from(publish.bytes.subarray(start, end))
-  const string = (start: number, end: number) => range(start, end).toString()
-  const userProperties: [string, string][] = []
-  publish.rewindUserProperties()
-  while (publish.nextUserProperty()) {
-    const { nameStart, nameEnd, valueStart, valueEnd } = publish
-    userProperties.push([string(nameStart, nameEnd), string(valueStart, valueEnd)])
-  }
-  const { qos, packetId, dup, retain, payloadFormat, messageExpiry } = publish
-  const { contentTypeStart, responseTopicStart, correlationDataStart } = publish
-  return stripped({
-    topic: string(publish.topicStart, publish.topicEnd),
-    payload: range(publish.payloadStart, publish.payloadEnd),
-    qos,
-    dup,
-    retain,
-    userProperties,
-    ...(packetId > 0 && { packetId }),
-    ...(payloadFormat >= 0 && { payloadFormat: payloadFormat === 1 ? 1 : 0 }),
-    ...(messageExpiry >= 0 && { messageExpiry }),
-    ...(contentTypeStart >= 0 && { contentType: string(contentTypeStart, publish.contentTypeEnd) }),
-    ...(responseTopicStart >= 0 && { responseTopic: string(responseTopicStart, publish.responseTopicEnd) }),
-    ...(correlationDataStart >= 0 && { correlationData: range(correlationDataStart, publish.correlationDataEnd) }),
-  })
-}
-
-/** The same without what says nothing. */
-function stripped({ userProperties = [], dup = false, retain = false, ...rest }: OutgoingPublish): OutgoingPublish {
-  return {
-    ...rest,
-    ...(dup && { dup }),
-    ...(retain && { retain }),
-    ...(userProperties.length > 0 && { userProperties }),
-  }
-}
 
 /** Feeds a stream in pieces; gives what `see` makes of each packet, while it is valid. */
 function readAll<T>(stream: Buffer, sizes: readonly number[], see: (frame: Frame) => T): T[] {
