@@ -1,5 +1,5 @@
 /** Writing to a topic as its users do. */
-import { Kafka, logLevel, type Message } from 'kafkajs'
+import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
 
 /** What a client of a test writes with. */
 export class Producing {
@@ -32,29 +32,32 @@ export class Producing {
 
   /** Makes a topic have so many partitions. */
   async addPartitions(topic: string, count: number): Promise<void> {
-    const admin = this.client.admin()
-    await admin.connect()
-    await admin.createPartitions({ topicPartitions: [{ topic, count }] })
-    await admin.disconnect()
+    await this.#administer(admin => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
   }
 
   /** Deletes what a partition holds below an offset, as its retention would. */
   async deleteBelow(topic: string, offset: number): Promise<void> {
-    const admin = this.client.admin()
-    await admin.connect()
-    // It knows the leaders of topics that it was asked about.
-    await admin.fetchTopicOffsets(topic)
-    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] })
-    await admin.disconnect()
+    await this.#administer(async admin => {
+      // It knows the leaders of topics that it was asked about.
+      await admin.fetchTopicOffsets(topic)
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] })
+    })
   }
 
   /** Where a group reads next. */
   async groupOffset(groupId: string, topic: string): Promise<string | undefined> {
+    const [offsets] = await this.#administer(admin => admin.fetchOffsets({ groupId, topics: [topic] }))
+    return offsets?.partitions[0]?.offset
+  }
+
+  async #administer<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.client.admin()
     await admin.connect()
-    const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })
-    await admin.disconnect()
-    return offsets?.partitions[0]?.offset
+    try {
+      return await act(admin)
+    } finally {
+      await admin.disconnect()
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 import { Writable } from 'node:stream'
 import {
   type ActorAssignment,
+  Bucket,
   bucketNames,
   type Bus,
   connectBus,
@@ -11,10 +12,11 @@ import {
   type NatsUserName,
   natsUsers,
   readEnd,
+  routesDocument,
 } from '@millrace/bus'
 import { type ActorContext, type Counts, newCounts } from '@millrace/host'
 import { type Record, recordOf, RecordSetReader } from '@millrace/record'
-import { type Connection, readDocuments, type Route } from '@millrace/routes'
+import { type Connection, readDocuments, type Route, storedConnection, storedRoute } from '@millrace/routes'
 import { Histogram, type Log, openLog, Redactor } from '@millrace/telemetry'
 import { eventually, type NatsServer, startNats } from '@millrace/testkit'
 import { service } from '../src/service.ts'
@@ -171,6 +173,18 @@ export class Rig implements AsyncDisposable {
     const errors = problems.filter(({ severity }) => severity === 'error')
     if (route === undefined || errors.length > 0) throw new Error(JSON.stringify(errors))
     return { route, connections }
+  }
+
+  /** Keeps the route with these lanes, as the coordinator does. */
+  async keep(lanes: readonly string[]): Promise<void> {
+    const { route, connections } = this.documents({})
+    const kept = { uid, version: 1, lanes: [...lanes], spec: storedRoute(route) }
+    const stored = connections.map(connection => [connection.name, storedConnection(connection)])
+    await new Bucket(this.coordinator, 'mr_routes', routesDocument).create('current', {
+      installation: 'test',
+      connections: Object.fromEntries(stored),
+      routes: { [routeName]: kept },
+    })
   }
 
   /** An actor of the route, with a new epoch. */

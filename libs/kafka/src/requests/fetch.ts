@@ -25,7 +25,7 @@ export interface FetchFrom {
 }
 
 /** A transaction that was aborted: what its producer wrote from that offset on, up to the marker of its end. */
-export interface AbortedTransaction {
+interface AbortedTransaction {
   producerId: bigint
   firstOffset: bigint
 }
