@@ -1,6 +1,7 @@
 export { Cluster, type ClusterSettings } from './cluster.ts'
 export type { NewTopic } from './create-topic.ts'
 export { KafkaError, type KafkaErrorCode, ProducerFencedError } from './errors.ts'
+export { IotOperationsHeaders } from './iot-operations.ts'
 export { type LogBatch, logBatches } from './log-batches.ts'
 export { type Obstacle, obstacleOf, PartitionLog } from './partition-log.ts'
 export { problemOf } from './problem.ts'

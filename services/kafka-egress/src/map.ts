@@ -1,4 +1,5 @@
-/** Where a record goes, and what of it: the route's topic, key, partition and headers. Pure. */
+/** Where a record goes, and what of it: the route's topic, key, partition and headers. Pure, but for the time of an expiry. */
+import { IotOperationsHeaders } from '@millrace/kafka'
 import type { Delivery, ExpressionInput, Problem } from '@millrace/lane'
 import { compileTemplate, ExpressionError, isTemplate, type KafkaSink, type Route } from '@millrace/routes'
 
@@ -26,6 +27,7 @@ export function mapperOf({ sink, headers }: Mapped): Mapper {
   const topicOf = textOf(sink.topic)
   const keyOf = sink.key === undefined ? undefined : textOf(sink.key)
   const partitionOf = isTemplate(sink.partition) ? textOf(sink.partition) : undefined
+  const vendorHeaders = headers === 'iotOperations' ? new IotOperationsHeaders() : undefined
   const target: Target = { topic: '', partition: undefined }
   return ({ view, input }) => {
     try {
@@ -40,6 +42,8 @@ export function mapperOf({ sink, headers }: Mapped): Mapper {
       return { problem: { code: 'expression', message: error.message } }
     }
     if (headers === 'none') view.headerCount = view.headersStart = view.headersEnd = 0
+    // A Kafka record's headers are Kafka's already.
+    if (input.partition === null) vendorHeaders?.write(view, Date.now())
     return target
   }
 }

@@ -33,6 +33,14 @@ test('headers: none leaves them out', () => {
   expect(mapped({}, { value: 'v', headers: [['a', null]] }, 'none')).toMatchObject({ headers: 0 })
 })
 
+test('headers: iotOperations renames what came from MQTT', () => {
+  const headers: Given['headers'] = [
+    ['mqtt.topic', Buffer.from('t')],
+    ['mqtt.content-type', Buffer.from('x')],
+  ]
+  expect(mapped({}, { value: 'v', headers }, 'iotOperations')).toMatchObject({ headers: 1 })
+})
+
 test.each(['', '.', '..', '__consumer_offsets', 'a b', 'a/b', 'ü', 'x'.repeat(250)])(
   'a template that makes %j has made no topic',
   topic => {
