@@ -26,6 +26,7 @@ const places = (place: Place, job: Job) => ({
   MQTT_PORT: String(job.mqttPort),
   KAFKA_PORT: String(place.kafka.port),
   TOPIC: job.topic,
+  ...(job.from !== undefined && { FROM: job.from }),
 })
 
 export const bentoOneHop: System = {
@@ -35,6 +36,17 @@ export const bentoOneHop: System = {
     const stop = () => bento.kill('SIGKILL')
     const started: Started = { processes: { bento: bento.pid }, [Symbol.asyncDispose]: stop }
     return Promise.resolve(started)
+  },
+  prepare: (place, job) => {
+    const stop = new AsyncDisposableStack()
+    const processes: Record<string, number> = {}
+    const begin = () => {
+      const bento = startBento(place, `bento-${job.ends}.yaml`, places(place, job))
+      stop.defer(() => bento.kill('SIGKILL'))
+      processes['bento'] = bento.pid
+      return Promise.resolve()
+    }
+    return Promise.resolve({ processes, begin, [Symbol.asyncDispose]: () => stop.disposeAsync() })
   },
 }
 

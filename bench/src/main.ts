@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: MQTT to Kafka on real servers, from a fast source and through mosquitto, at full rate, at half of
- * it, and at 2,000 records a second; with `--peer bento`, Bento beside it, turn by turn. Prints a table; `--json FILE`
- * writes all that was measured.
+ * it, and at 2,000 records a second; then from Kafka to MQTT and to Kafka; with `--peer bento`, Bento beside it, turn by
+ * turn. Prints tables; `--json FILE` writes all that was measured.
  */
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -11,7 +11,8 @@ import { bentoOneHop, bentoTwoHops, requireBento } from './bento.ts'
 import { Child } from './child.ts'
 import { millrace } from './millrace.ts'
 import { openPlace, type Place } from './place.ts'
-import { header, type Measured, row } from './report.ts'
+import { type Crossing, cross, preload } from './from-kafka.ts'
+import { type Crossed, crossedHeader, crossedRow, header, type Measured, row } from './report.ts'
 import { run, type Scenario, startLoad, topicFilter } from './run.ts'
 import type { System } from './system.ts'
 
@@ -38,12 +39,17 @@ if (options.peer !== undefined && options.peer !== 'bento')
 if (options.peer === 'bento') requireBento()
 const seconds = Number(options.seconds)
 const systems: System[] = options.peer === 'bento' ? [millrace, bentoOneHop, bentoTwoHops] : [millrace]
-const sources = (options.source ?? ['fast', 'mosquitto']) as Scenario['source'][]
+const sources = options.source ?? ['fast', 'mosquitto', 'kafka']
 
 /** What each system is expected to manage at most; how long a full-rate run takes follows from it. */
 const expected: Record<Scenario['source'], Record<string, number>> = {
   fast: { [millrace.name]: 150_000, [bentoOneHop.name]: 17_000, [bentoTwoHops.name]: 7_000 },
   mosquitto: { [millrace.name]: 45_000, [bentoOneHop.name]: 16_000, [bentoTwoHops.name]: 8_000 },
+}
+
+function sourceNamed(name: string): Scenario['source'] {
+  if (name === 'fast' || name === 'mosquitto') return name
+  throw new Error(`--source ${name}: expected fast, mosquitto or kafka`)
 }
 
 async function bareSubscriber(): Promise<number> {
@@ -81,7 +87,29 @@ function print(measured: Measured): void {
   process.stdout.write(`${row(measured)}\n`)
 }
 
-const measured: Measured[] = []
+/** What each system is expected to manage at most from Kafka. */
+const crossings: { ends: Crossing['ends']; exactlyOnce: boolean; expected: Record<string, number> }[] = [
+  { ends: 'kafka-mqtt', exactlyOnce: false, expected: { [millrace.name]: 40_000, [bentoOneHop.name]: 6_000 } },
+  { ends: 'kafka-kafka', exactlyOnce: false, expected: { [millrace.name]: 150_000, [bentoOneHop.name]: 30_000 } },
+  { ends: 'kafka-kafka', exactlyOnce: true, expected: { [millrace.name]: 150_000 } },
+]
+
+/** Every system from a full topic to MQTT, and to another topic. */
+async function measureFromKafka(place: Place): Promise<Crossed[]> {
+  process.stdout.write(`\n${crossedHeader}\n`)
+  const measured: Crossed[] = []
+  for (const { ends, exactlyOnce, expected } of crossings) {
+    for (const system of systems.filter(({ name }) => name in expected)) {
+      const records = whole((expected[system.name] ?? 0) * seconds)
+      const crossed = await cross(place, system, await preload(place, records), { ends, exactlyOnce, records })
+      process.stdout.write(`${crossedRow(crossed)}\n`)
+      measured.push(crossed)
+    }
+  }
+  return measured
+}
+
+const measured: (Measured | Crossed)[] = []
 await ensureTools(['kcat'])
 await using place = await openPlace()
 process.stdout.write(
@@ -89,7 +117,8 @@ process.stdout.write(
 )
 for (let turn = 0; turn < Number(options.turns); turn += 1) {
   for (const source of sources) {
-    for (const system of systems) measured.push(...(await measure(place, system, source)))
+    if (source === 'kafka') measured.push(...(await measureFromKafka(place)))
+    else for (const system of systems) measured.push(...(await measure(place, system, sourceNamed(source))))
   }
 }
 if (options.json !== undefined) await writeFile(options.json, JSON.stringify(measured, undefined, 2))

@@ -17,16 +17,24 @@ export interface Measured {
   bareSubscriber?: number
 }
 
+/** What a run measured whose records were in Kafka before. */
+export interface Crossed
+  extends Pick<Measured, 'system' | 'records' | 'recordsPerSecond' | 'cpuPerMillion' | 'memoryMb'> {
+  /** From where to where. */
+  label: string
+  findings: Pick<Findings, 'delivered' | 'lost' | 'duplicates' | 'outOfOrder'>
+}
+
 const sum = (values: Record<string, number>) => Object.values(values).reduce((total, value) => total + value, 0)
 const parts = (values: Record<string, number>, digits: number) =>
   Object.entries(values)
     .map(([name, value]) => `${name} ${value.toFixed(digits)}`)
     .join(', ')
 
-/** The sum of the processes' CPU seconds per million records. */
-function totalCpu(run: Measured): number {
-  return sum(run.cpuPerMillion)
-}
+const costOf = ({ cpuPerMillion }: Pick<Measured, 'cpuPerMillion'>) =>
+  `${sum(cpuPerMillion).toFixed(1)} (${parts(cpuPerMillion, 1)})`
+const checkOf = ({ findings: { lost, outOfOrder, duplicates } }: Pick<Crossed, 'findings'>) =>
+  `${lost} / ${outOfOrder} / ${duplicates}`
 
 /** One run as a row of the Markdown table that the benchmark prints. */
 export function row(run: Measured): string {
@@ -40,15 +48,26 @@ export function row(run: Measured): string {
     `${run.source}, ${rate}`,
     run.system,
     `${Math.round(run.recordsPerSecond).toLocaleString('en')}${share}`,
-    `${totalCpu(run).toFixed(1)} (${parts(run.cpuPerMillion, 1)})`,
+    costOf(run),
     `${found.toAppend.p50.toFixed(1)} / ${found.toAppend.p99.toFixed(1)}`,
     `${found.toConsumer.p50.toFixed(1)} / ${found.toConsumer.p99.toFixed(1)}`,
     parts(run.memoryMb, 0),
-    `${found.lost} / ${found.outOfOrder} / ${found.duplicates}`,
+    checkOf(run),
   ].join(' | ')} |`
 }
 
 export const header = [
   '| source, rate | system | records/s | CPU s per million | to append p50 / p99 ms | to consumer p50 / p99 ms | peak MB | lost / out of order / twice |',
   '|---|---|---|---|---|---|---|---|',
+].join('\n')
+
+/** One run that began in Kafka, as a row. */
+export function crossedRow(run: Crossed): string {
+  const rate = Math.round(run.recordsPerSecond).toLocaleString('en')
+  return `| ${[run.label, run.system, rate, costOf(run), parts(run.memoryMb, 0), checkOf(run)].join(' | ')} |`
+}
+
+export const crossedHeader = [
+  '| from, to | system | records/s | CPU s per million | peak MB | lost / out of order / twice |',
+  '|---|---|---|---|---|---|',
 ].join('\n')

@@ -16,10 +16,10 @@ export interface Scenario {
   records: number
 }
 
-const payloadBytes = 200
+export const payloadBytes = 200
 export const topicFilter = 'sensors/+/telemetry'
 const topics = Array.from({ length: 100 }, (_, index) => `sensors/d${index}/telemetry`)
-const PARTITIONS = 4
+export const PARTITIONS = 4
 const CONNECTIONS = 4
 const WINDOW = 1_000
 /** From this rate on, records a second, what waits in a consumer's output buffer of 4 KiB waits less than a millisecond. */
@@ -30,15 +30,18 @@ export async function run(place: Place, system: System, scenario: Scenario): Pro
   const topic = `bench-${system.name.replace(/\W+/g, '-')}-${scenario.source}-${scenario.rate}-${Date.now()}`
   await place.kafka.createTopic(topic, PARTITIONS, { 'message.timestamp.type': 'LogAppendTime' })
   await using load = await startLoad(scenario)
-  await using started = await system.start(place, { topic, mqttPort: load.mqttPort })
+  await using started = await system.start(place, { ends: 'mqtt-kafka', topic, mqttPort: load.mqttPort })
   await load.ready()
-  const live = scenario.rate === 0 ? undefined : await startChecker(place, topic, scenario)
+  const publishers = scenario.source === 'fast' ? 1 : CONNECTIONS
+  const unbuffered = scenario.rate > 0 && scenario.rate < FULL_BUFFERS
+  const check = { publishers, each: scenario.records / publishers, unbuffered }
+  const live = scenario.rate === 0 ? undefined : await startChecker(place, topic, check)
   const before = costs(started)
   const begun = performance.now()
   load.go()
   const seconds = (await untilStored(place, topic, scenario.records, begun)) / 1000
   const after = costs(started)
-  await using checker = live ?? (await startChecker(place, topic, scenario))
+  await using checker = live ?? (await startChecker(place, topic, check))
   const findings = (await checker.said('done')) as Findings
   const stored = findings.delivered + findings.duplicates
   return {
@@ -102,17 +105,13 @@ async function subscribed(port: number): Promise<void> {
   await client.endAsync()
 }
 
-function startChecker(place: Place, topic: string, scenario: Scenario): Promise<Child> {
-  const publishers = scenario.source === 'fast' ? 1 : CONNECTIONS
-  const orders = {
-    brokers: place.kafka.brokers,
-    topic,
-    partitions: PARTITIONS,
-    unbuffered: scenario.rate > 0 && scenario.rate < FULL_BUFFERS,
-    publishers,
-    each: scenario.records / publishers,
-    quietMs: 3_000,
-  }
+/** Starts reading a topic of these publishers, or of one that filled another topic before. */
+export function startChecker(
+  place: Place,
+  topic: string,
+  check: { publishers: number; each: number; unbuffered: boolean },
+): Promise<Child> {
+  const orders = { brokers: place.kafka.brokers, topic, partitions: PARTITIONS, quietMs: 3_000, ...check }
   const checker = new Child('./checker.ts', orders)
   return checker.said('ready').then(() => checker)
 }
@@ -133,12 +132,16 @@ async function untilStored(place: Place, topic: string, records: number, begun: 
   return grewAt - begun
 }
 
-type Costs = Record<string, { cpu: number; peakMb: number }>
+export type Costs = Record<string, { cpu: number; peakMb: number }>
 
-function costs(started: Started): Costs {
+/** What each process has cost so far. */
+export function costs(started: Started): Costs {
   return mapValues(started.processes, pid => ({ cpu: cpuSeconds(pid), peakMb: memoryMb(pid).peak }))
 }
 
-function mapValues<In, Out>(from: Record<string, In>, to: (value: In, name: string) => Out): Record<string, Out> {
+export function mapValues<In, Out>(
+  from: Record<string, In>,
+  to: (value: In, name: string) => Out,
+): Record<string, Out> {
   return Object.fromEntries(Object.entries(from).map(([name, value]) => [name, to(value, name)]))
 }

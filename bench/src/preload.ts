@@ -1,0 +1,32 @@
+/**
+ * A process that fills a Kafka topic with stamped records of 100 keys, so that a system can be seen to read it as fast as
+ * it can. Says `{done}` when all are there.
+ */
+import { Kafka, logLevel } from 'kafkajs'
+import { now, writeStamp } from './stamp.ts'
+
+interface Orders {
+  brokers: string[]
+  topic: string
+  records: number
+  payloadBytes: number
+}
+
+const keys = 100
+const batch = 2_000
+
+const { brokers, topic, records, payloadBytes }: Orders = JSON.parse(process.argv[2] ?? '{}')
+const producer = new Kafka({ brokers, clientId: 'bench-preload', logLevel: logLevel.NOTHING }).producer()
+process.on('disconnect', () => process.exit(0))
+await producer.connect()
+for (let first = 0; first < records; first += batch) {
+  const messages = Array.from({ length: Math.min(batch, records - first) }, (_, index) => {
+    const number = first + index
+    const value = Buffer.alloc(payloadBytes, 0x61)
+    writeStamp(value, 0, { at: now(), publisher: 0, number })
+    return { key: `d${number % keys}`, value }
+  })
+  await producer.send({ topic, messages, acks: -1 })
+}
+await producer.disconnect()
+process.send?.({ done: true })
