@@ -14,7 +14,7 @@ import { describeReason, reasonCode } from './reason-codes.ts'
 export type Ending =
   | { is: 'ended' }
   | { is: 'lost'; problem: Problem }
-  | { is: 'refused'; problem: Problem; mayPassLater: boolean }
+  | { is: 'refused'; problem: Problem; mayPassLater: boolean; reasonCode: number }
   | { is: 'takenOver'; problem: Problem }
   | { is: 'protocol'; problem: Problem }
 
@@ -35,7 +35,7 @@ export function refused(broker: string, code: number): Ending {
   const { mayPassLater } = reasonCode(code)
   const hint = mayPassLater ? 'It will be tried again.' : 'Look at the connection, and at who the broker lets in.'
   const message = `The MQTT broker ${broker} refused the connection: ${describeReason(code)}. ${hint}`
-  return { is: 'refused', problem: { code: 'broker_refused', message }, mayPassLater }
+  return { is: 'refused', problem: { code: 'broker_refused', message }, mayPassLater, reasonCode: code }
 }
 
 /** The broker's DISCONNECT. */
@@ -46,7 +46,7 @@ export function disconnected(broker: string, code: number): Ending {
   }
   if (code === takenOver) return { is: 'takenOver', problem }
   const { mayPassLater } = reasonCode(code)
-  return mayPassLater ? { is: 'lost', problem } : { is: 'refused', problem, mayPassLater }
+  return mayPassLater ? { is: 'lost', problem } : { is: 'refused', problem, mayPassLater, reasonCode: code }
 }
 
 /** The broker broke the protocol. */

@@ -7,7 +7,9 @@
  *                                                  --> unknown: the connection ended --> deliver again
  *
  * 1. What counts as delivered is a prefix: from the first PUBLISH that is not confirmed, everything goes out again.
- * 2. A connection that was there and ended may have been taken over (R9): before the next one the assignment is asked.
+ * 2. A broker that ends the connection over a PUBLISH does not say over which. They go out one at a time then; the one
+ *    that ends a connection as its first is judged by what the broker said.
+ * 3. A connection that was there and ended may have been taken over (R9): before the next one the assignment is asked.
  */
 import type { Outcome, Problem, Refusal } from '@millrace/lane'
 import type { RecordView } from '@millrace/record'
@@ -16,8 +18,8 @@ import type { ProtocolVersion } from './control-packets.ts'
 import type { Ending } from './ending.ts'
 import { type Draft, Outbox } from './outbox.ts'
 import { Publishing } from './publishing.ts'
-import type { PublishLimits } from './sending.ts'
-import { judge, type Judgement } from './verdict.ts'
+import type { PublishLimits, SendOptions } from './sending.ts'
+import { judge, type Judgement, mayBeAboutPublish } from './verdict.ts'
 
 /** What a lane's publisher is opened with. */
 export interface PublisherOptions extends Judgement {
@@ -41,7 +43,7 @@ export class Publisher {
   readonly #outbox: Outbox
   #publishing: Publishing | undefined
   #limits: PublishLimits | undefined
-  #probing = false
+  #alone: SendOptions['alone']
   #closed = false
 
   constructor(options: PublisherOptions) {
@@ -87,15 +89,19 @@ export class Publisher {
     if (outbox.count === 0) return this.#settled()
     const publishing = await this.connect()
     if (!(publishing instanceof Publishing)) return { is: 'hold', problem: publishing }
+    const first = outbox.oldest
     const sent = await publishing.send(outbox, {
       judge: code => judge(code, this.#options),
       expired: this.#options.onExpired === 'deadLetter' ? expired : undefined,
-      probing: this.#probing,
+      alone: this.#alone,
     })
     if (sent.is === 'settled') return this.#settled()
-    this.#probing = sent.is === 'held'
-    if (sent.is === 'held') return { is: 'hold', problem: sent.problem }
-    return { is: 'unknown', problem: problemOf(sent) }
+    if (sent.is === 'held') {
+      this.#alone = 'first'
+      return { is: 'hold', problem: sent.problem }
+    }
+    if (sent.is === 'refused') this.#suspect(sent.reasonCode, outbox.oldest === first)
+    return outbox.oldest === outbox.count ? this.#settled() : { is: 'unknown', problem: problemOf(sent) }
   }
 
   /** Says goodbye; nothing is sent any more. */
@@ -104,10 +110,23 @@ export class Publisher {
     await this.#publishing?.disconnect()
   }
 
+  /** The connection was ended over one of the PUBLISHes: over the first, where that went out alone and `isFirst`. */
+  #suspect(reasonCode: number, isFirst: boolean): void {
+    if (!mayBeAboutPublish(reasonCode)) return
+    if (this.#alone !== 'each' || !isFirst) {
+      this.#alone = 'each'
+      return
+    }
+    const verdict = judge(reasonCode, this.#options)
+    if (verdict.is !== 'refused') return
+    this.#outbox.settle(this.#outbox.entry(this.#outbox.oldest), verdict)
+    this.#alone = undefined
+  }
+
   #settled(): Outcome {
     const { refusals, expired } = this.#outbox
     this.#outbox.clear()
-    this.#probing = false
+    this.#alone = undefined
     if (refusals.length === 0) return { is: 'done', expired }
     return { is: 'refused', expired, refusals: refusals.sort((a, b) => a.index - b.index) }
   }

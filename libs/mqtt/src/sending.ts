@@ -39,8 +39,8 @@ export interface SendOptions {
   judge: (reasonCode: number) => Verdict
   /** Why a PUBLISH whose time has passed is refused; absent: it is left out. */
   expired?: Problem | undefined
-  /** The last attempt was held: one at a time, until the first is settled. */
-  probing: boolean
+  /** One at a time: until the first is settled, because it was held; or all, because one of them is suspected. */
+  alone?: 'first' | 'each' | undefined
 }
 
 /** The packet types of answers to a PUBLISH. */
@@ -75,7 +75,7 @@ export class Sending {
     this.#outbox = outbox
     this.#options = options
     this.#next = outbox.oldest
-    this.#window = options.probing ? 1 : options.limits.receiveMaximum
+    this.#window = options.alone !== undefined ? 1 : options.limits.receiveMaximum
     this.ended = this.#end.promise
   }
 
@@ -191,7 +191,7 @@ export class Sending {
 
   #passed(entry: Entry, state: 'done' | { problem: Problem }): void {
     this.#outbox.settle(entry, state)
-    this.#window = this.#options.limits.receiveMaximum
+    if (this.#options.alone !== 'each') this.#window = this.#options.limits.receiveMaximum
   }
 
   #finish(): void {

@@ -13,6 +13,11 @@ const noSubscribers = 0x10
 const firstError = 0x80
 /** Not authorized, and topic name invalid. */
 const ofTheTopic = [0x87, 0x90]
+/** Malformed packet, protocol error, packet too large, payload format invalid, retain and QoS not supported. */
+const ofTheMessage = [0x81, 0x82, 0x95, 0x99, 0x9a, 0x9b]
+
+/** Whether a DISCONNECT with this reason code may be about a PUBLISH. */
+export const mayBeAboutPublish = (code: number): boolean => ofTheTopic.includes(code) || ofTheMessage.includes(code)
 
 /** Judges the reason code of a PUBACK or PUBREC (MQTT 5.0, 3.4.2.1, 3.5.2.1; R7). */
 export function judge(code: number, { onNoSubscribers, isFixedTopic }: Judgement): Verdict {

@@ -1,35 +1,12 @@
 /** What a publisher makes of a broker's answers, of answers that are lost, and of none. */
-import { eventually, noLeaks } from '@millrace/testkit'
-import type { IConnackPacket, IPublishPacket, Packet } from 'mqtt-packet'
+import { noLeaks } from '@millrace/testkit'
+import type { IPublishPacket } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { add, publisherTo } from './publishing.ts'
-import { accepted, type Client, type ScriptedBroker, startScriptedBroker } from './scripted-broker.ts'
+import { answer, answering, payloads, records } from './answering.ts'
+import { accepted, startScriptedBroker } from './scripted-broker.ts'
 
 noLeaks()
-
-type Answer = (client: Client, publish: IPublishPacket) => void
-
-/** A broker that lets everybody in, and answers PUBLISH and PUBREL. */
-const answering = (answer: Answer, connack: IConnackPacket = accepted): Promise<ScriptedBroker> =>
-  startScriptedBroker((client, packet) => {
-    if (packet.cmd === 'connect') client.send(connack)
-    if (packet.cmd === 'pingreq') client.send({ cmd: 'pingresp' })
-    if (packet.cmd === 'publish') answer(client, packet)
-    if (packet.cmd === 'pubrel') client.send({ cmd: 'pubcomp', messageId: packet.messageId ?? 0, reasonCode: 0 })
-  })
-
-/** PUBACK or PUBREC with a reason code. */
-const answer = (client: Client, { qos, messageId = 0 }: IPublishPacket, reasonCode = 0) => {
-  if (qos > 0) client.send({ cmd: qos === 1 ? 'puback' : 'pubrec', messageId, reasonCode })
-}
-
-const isPublish = (packet: Packet): packet is IPublishPacket => packet.cmd === 'publish'
-
-/** What came over all connections, in order. */
-const payloads = (broker: ScriptedBroker): string[] =>
-  broker.clients.flatMap(({ received }) => received.filter(isPublish).map(({ payload }) => payload.toString()))
-
-const records = (...values: string[]) => values.map(value => ({ topic: 't', value }))
 
 describe('a reason code', () => {
   test.each([
@@ -183,68 +160,42 @@ test('after a lost connection the assignment is asked before the next one', asyn
   await publisher.close()
 })
 
-describe('what the broker can do', () => {
-  const limited = (properties: IConnackPacket['properties']) =>
-    answering(answer, { ...accepted, ...(properties && { properties }) })
-
-  test('a PUBLISH beyond its Maximum Packet Size is refused, and never sent', async () => {
-    await using broker = await limited({ maximumPacketSize: 100 })
-    const publisher = publisherTo(broker.port)
-    add(publisher, ...records('a', 'b'.repeat(100), 'c'))
-    expect(await publisher.deliver()).toMatchObject({ is: 'refused', refusals: [{ index: 1, code: 'too_large' }] })
-    expect(payloads(broker)).toEqual(['a', 'c'])
-    await publisher.close()
-  })
-
-  test('QoS 1 in place of 2, and no RETAIN', async () => {
-    await using broker = await limited({ maximumQoS: 1, retainAvailable: false })
-    const publisher = publisherTo(broker.port)
-    add(publisher, { topic: 't', value: 'a', qos: 2, retain: true })
-    expect(await publisher.deliver()).toMatchObject({ is: 'done' })
-    expect(broker.clients[0]?.all('publish')).toMatchObject([{ qos: 1, retain: false }])
-    expect(publisher.limits).toMatchObject({ maximumQos: 1, retain: false })
-    await publisher.close()
-  })
-
-  test('QoS 0 alone holds a lane that asks for more', async () => {
-    await using broker = await limited({ maximumQoS: 0 })
-    const publisher = publisherTo(broker.port)
-    add(publisher, ...records('a'))
-    expect(await publisher.deliver()).toMatchObject({ is: 'hold', problem: { code: 'qos_unsupported' } })
-    expect(payloads(broker)).toEqual([])
-    await publisher.close()
-  })
-})
-
 test.each([
-  ['drop', { is: 'done', expired: 1 }],
-  ['deadLetter', { is: 'refused', expired: 0, refusals: [{ index: 1, code: 'expired' }] }],
-] as const)(
-  'what expires while the lane holds is not sent any more (%s); the rest says what is left',
-  async (onExpired, outcome) => {
+  [false, { is: 'refused', refusals: [{ index: 2, code: 'too_large' }] }],
+  [true, { is: 'refused', refusals: [{ index: 2, code: 'too_large' }] }],
+])(
+  'a PUBLISH over which the broker ends the connection is found and refused, the others pass (QoS 2: %s)',
+  async (isQoS2, outcome) => {
     await using broker = await answering((client, publish) => {
-      if (broker.clients.length > 1) answer(client, publish)
+      if (String(publish.payload) === 'c') client.send({ cmd: 'disconnect', reasonCode: 0x95 })
+      else setImmediate(() => answer(client, publish))
     })
-    const publisher = publisherTo(broker.port, { onExpired })
-    const expiresAt = Date.now() + 1_000
-    const expiring = (value: string, at: number) => ({
-      topic: 't',
-      value,
-      headers: [['mqtt.expires-at', Buffer.from(`${at}`)]] as [string, Buffer][],
-    })
-    add(publisher, expiring('a', expiresAt + 3_600_000), expiring('b', expiresAt))
-    const first = publisher.deliver()
-    await eventually(() => Date.now() > expiresAt, { what: 'its time to pass' })
-    broker.clients[0]?.end()
-    expect(await first).toMatchObject({ is: 'unknown' })
-    expect(await publisher.deliver()).toMatchObject(outcome)
-    expect(payloads(broker)).toEqual(['a', 'b', 'a'])
-    const left = broker.clients[1]?.received.filter(isPublish)[0]?.properties?.messageExpiryInterval
-    expect(left).toBeGreaterThan(3_500)
-    expect(left).toBeLessThanOrEqual(3_600)
+    const publisher = publisherTo(broker.port)
+    add(
+      publisher,
+      ...records('a', 'b', 'c', 'd').map(record => ({ ...record, qos: isQoS2 ? (2 as const) : (1 as const) })),
+    )
+    const outcomes = [await publisher.deliver()]
+    while (outcomes.at(-1)?.is === 'unknown') outcomes.push(await publisher.deliver())
+    expect(outcomes.at(-1)).toMatchObject(outcome)
+    expect(outcomes.length).toBeLessThanOrEqual(4)
+    expect(new Set(payloads(broker))).toEqual(new Set(['a', 'b', 'c', 'd']))
+    expect(payloads(broker).at(-1)).toBe('d')
     await publisher.close()
   },
 )
+
+test('a connection that is ended for another reason is held against no PUBLISH', async () => {
+  await using broker = await answering((client, publish) => {
+    if (broker.clients.length < 4) client.send({ cmd: 'disconnect', reasonCode: 0x8a })
+    else answer(client, publish)
+  })
+  const publisher = publisherTo(broker.port)
+  add(publisher, ...records('a'))
+  for (let n = 0; n < 3; n++) expect(await publisher.deliver()).toMatchObject({ is: 'unknown' })
+  expect(await publisher.deliver()).toMatchObject({ is: 'done' })
+  await publisher.close()
+})
 
 test('answers that nothing waits for end the connection, and nothing counts as delivered by them', async () => {
   await using broker = await answering((client, publish) => {
