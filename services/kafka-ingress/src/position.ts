@@ -68,7 +68,10 @@ export interface Gap {
  * Looks whether the log goes on where the position stands: the same topic, not cut below it and written anew, reaching
  * back to it and up to it. Undefined: it does. Throws KafkaError.
  */
-export async function gapBefore(log: PartitionLog, position: Position): Promise<Gap | undefined> {
+export async function gapBefore(
+  log: Pick<PartitionLog, 'topicId' | 'range' | 'endOf'>,
+  position: Position,
+): Promise<Gap | undefined> {
   const { topicId, offset, leaderEpoch } = position
   const { first, end } = await log.range()
   const earliest: Position = { topicId: log.topicId, offset: first, leaderEpoch: -1 }

@@ -1,0 +1,100 @@
+import { deadLetterStream, streamInfo } from '@millrace/bus'
+import { BatchBuilder, viewOf } from '@millrace/record'
+import { eventually, noLeaks } from '@millrace/testkit'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { FakeBroker } from '../../../libs/kafka/test/fake-broker.ts'
+import { numbers } from './producing.ts'
+import { Rig } from './rig.ts'
+
+noLeaks()
+
+let broker: FakeBroker
+beforeAll(async () => {
+  broker = await FakeBroker.start({})
+})
+afterAll(() => broker[Symbol.asyncDispose]())
+
+/** Puts a batch of values at the end of a topic's only partition. */
+function put(topic: string, values: readonly string[]): Buffer {
+  const [log] = broker.logs.get(topic) ?? []
+  if (log === undefined) throw new Error(`no topic ${topic}`)
+  const builder = new BatchBuilder()
+  for (const value of values) builder.add(viewOf({ timestamp: 1, key: null, value: Buffer.from(value), headers: [] }))
+  const batch = builder.finish()
+  batch.writeBigInt64BE(log.end, 0)
+  log.batches.push(batch)
+  log.end += BigInt(values.length)
+  return batch
+}
+
+/** Answers the next Fetches with these errors of Kafka's, one after another, then as it should be. */
+function failFetches(topic: string, ...codes: number[]): void {
+  broker.answers.set('Fetch', (_, to) => {
+    const code = codes.shift() ?? 0
+    if (codes.length === 0) broker.answers.delete('Fetch')
+    to.int32(0).int16(0).int32(0)
+    to.array([topic], name => {
+      to.string(name).array([code], error => {
+        to.int32(0).int16(error).int64(-1n).int64(-1n).int64(-1n).int32(-1).int32(-1).int32(0)
+      })
+    })
+  })
+}
+
+test.each([
+  ['NOT_LEADER_OR_FOLLOWER', 6, 'not_leader_or_follower'],
+  ['FENCED_LEADER_EPOCH', 74, 'fenced_leader_epoch'],
+  ['UNKNOWN_LEADER_EPOCH', 75, 'unknown_leader_epoch'],
+  ['OFFSET_NOT_AVAILABLE', 78, 'offset_not_available'],
+  ['KAFKA_STORAGE_ERROR', 56, 'kafka_storage_error'],
+  ['TOPIC_AUTHORIZATION_FAILED', 29, 'topic_authorization_failed'],
+  ['OFFSET_OUT_OF_RANGE, of an offset that is there', 1, 'offset_out_of_range'],
+  ['an error that is newer than we are', 999, 'error 999'],
+])('%s is told, and the source goes on once it has passed', async (_, code, told) => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  const topic = `t${code}`
+  broker.createTopic(topic, 1)
+  put(topic, numbers(1, 10))
+  failFetches(topic, code, code)
+  const run = rig.run({ lane: `${topic}/0`, source: { topics: [topic] } })
+  await rig.stored(10, `${topic}/0`)
+  expect(run.told).toContain(`holding ${told}`)
+  await run.is('running')
+  expect(await rig.values(`${topic}/0`)).toEqual(numbers(1, 10))
+})
+
+test('a batch that does not fit its checksum is fetched again, and becomes a dead letter if it stays so', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('damaged', 1)
+  put('damaged', numbers(1, 3))
+  const bad = put('damaged', numbers(4, 6))
+  bad[bad.length - 1] = 0xff
+  put('damaged', numbers(7, 9))
+  const run = rig.run({ lane: 'damaged/0', source: { topics: ['damaged'] } })
+  await rig.stored(6, 'damaged/0')
+  expect(await rig.values('damaged/0')).toEqual([...numbers(1, 3), ...numbers(7, 9)])
+  expect(run.counts).toMatchObject({ in: 6, refused: 1 })
+  expect(run.messages.join()).toMatch(/batch at offset 3 can't be read/)
+  expect((await streamInfo(rig.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
+})
+
+test('a broker that asks for silence is not asked until it is over', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('slow', 1)
+  put('slow', numbers(1, 10))
+  const asked: number[] = []
+  broker.answers.set('Fetch', (_, to) => {
+    asked.push(performance.now())
+    to.int32(300)
+      .int16(0)
+      .int32(0)
+      .array([], () => undefined)
+  })
+  rig.run({ lane: 'slow/0', source: { topics: ['slow'] } })
+  await eventually(() => asked.length >= 3, { what: 'three Fetches' })
+  broker.answers.delete('Fetch')
+  const [first = 0, second = 0, third = 0] = asked
+  // A timer may be a little early.
+  expect(Math.min(second - first, third - second)).toBeGreaterThan(290)
+  await rig.stored(10, 'slow/0')
+})
