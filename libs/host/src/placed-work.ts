@@ -23,6 +23,9 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
   /** Routes that actors run: a later version in the bucket does not keep an older one from being started again. */
   readonly #found = new WeakMap<ActorAssignment, RouteFound>()
 
+  /** Answers who looks in on an actor that runs, by its id. */
+  readonly #taps = new Map<string, ControlAnswer>()
+
   readonly operations: Map<string, ControlAnswer>
   #draining = false
 
@@ -50,6 +53,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       ['pause', this.#operation(actor => this.#placement.pause(actor))],
       ['resume', this.#operation(actor => this.#resume(actor))],
       ['drain', this.#operation(() => this.#drain())],
+      ['tap', request => this.#tap(request)],
     ])
   }
 
@@ -101,8 +105,13 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
         measures.lanes = names
         this.#changed()
       },
+      tap: answer => void this.#taps.set(assignment.id, answer),
     }
-    await this.#service.start(assignment, context)
+    try {
+      await this.#service.start(assignment, context)
+    } finally {
+      this.#taps.delete(assignment.id)
+    }
   }
 
   /**
@@ -138,6 +147,12 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       this.#changed()
       return {}
     }
+  }
+
+  async #tap(request: Parameters<ControlAnswer>[0]): ReturnType<ControlAnswer> {
+    const answer = this.#taps.get(String(request['actor']))
+    if (answer !== undefined) return await answer(request)
+    return { problem: { code: 'unknown_actor', message: 'No such sink runs here now.' } }
   }
 
   #resume(actor: string | undefined): void {

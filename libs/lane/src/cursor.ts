@@ -8,7 +8,8 @@ import type { LaneBatch } from '@millrace/bus'
 import { BatchError, RecordSetReader, type RecordView } from '@millrace/record'
 import { RecordInput } from './input.ts'
 import type { RoutePath } from './path.ts'
-import type { Delivery, ExpressionInput, Problem } from './ports.ts'
+import type { Delivery, ExpressionInput, Made, Problem } from './ports.ts'
+import type { Sampling } from './tap.ts'
 
 /** What a compressed batch may come to. */
 export const maxBatchBytes = 256 * 2 ** 20
@@ -47,6 +48,11 @@ export class Cursor implements Delivery {
   #at = -1
   #read = 0
   #before = 0
+  #sampling: Sampling | undefined
+  readonly #tap = (made: () => Made): void => {
+    const batch = this.#batches[this.#at]
+    if (batch !== undefined) this.#sampling?.made({ batch, record: this.#read - 1, view: this.view }, made)
+  }
 
   constructor(filter?: Filter, path?: RoutePath) {
     this.#filter = filter
@@ -55,13 +61,18 @@ export class Cursor implements Delivery {
     this.input = this.#input = new RecordInput(this.#reader)
   }
 
-  /** Stands before the first record of these batches. */
-  begin(batches: LaneBatch[]): void {
+  /** Stands before the first record of these batches; `sampling` where somebody looks in. */
+  begin(batches: LaneBatch[], sampling?: Sampling): void {
     this.#batches = batches
+    this.#sampling = sampling
     this.#at = -1
     this.#read = this.#before = this.given = this.filtered = 0
     this.aside = []
     this.#open()
+  }
+
+  get tap(): Delivery['tap'] {
+    return this.#sampling && this.#tap
   }
 
   /** Whether the sink has read everything. */
@@ -118,6 +129,7 @@ export class Cursor implements Delivery {
     try {
       if (this.#filter(this.input)) return true
       this.filtered++
+      this.#sampling?.filtered(batch, record)
     } catch (error) {
       this.aside.push({
         batch,

@@ -28,6 +28,7 @@ import { type Aside, Cursor, type Filter } from './cursor.ts'
 import { letterOf } from './letter.ts'
 import type { RoutePath } from './path.ts'
 import type { Outcome, Sink } from './ports.ts'
+import type { Tap } from './tap.ts'
 
 /** What a sink's side counts; plain integers that it adds to. */
 export interface DeliverCounts {
@@ -63,6 +64,8 @@ export interface DeliverOptions {
   counts: DeliverCounts
   /** Told of each batch, once it is delivered: seconds since its first record came to the lane, and how many it holds. */
   latency?: { observe(seconds: number, times: number): void }
+  /** Told of some records what became of them, while somebody looks in. */
+  tap?: Tap
 }
 
 /**
@@ -148,8 +151,10 @@ class Engine {
   async #deliver(batches: LaneBatch[], committer: Committer): Promise<boolean> {
     const last = batches.at(-1)
     if (last === undefined) return true
+    const { tap } = this.#options
+    const sampling = tap?.begin()
     const cursor = this.#cursor
-    cursor.begin(batches)
+    cursor.begin(batches, sampling)
     const outcome = await this.#attempt()
     if (outcome === undefined) return false
     const aside = cursor.aside
@@ -159,6 +164,7 @@ class Engine {
       }
     }
     await this.#setAside(aside)
+    if (sampling !== undefined) tap?.keep(sampling.settled(aside, outcome.expired ?? 0))
     this.#count(outcome)
     this.#observe(batches)
     committer.reached(last, this.#totals, bytesOf(batches))

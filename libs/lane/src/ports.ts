@@ -2,7 +2,7 @@
  * The two ports of the engine. A protocol is plugged in by one of them and knows nothing of NATS; the engine knows
  * nothing of protocols. Everything below speaks records.
  */
-import type { RecordView } from '@millrace/record'
+import type { Header, RecordView } from '@millrace/record'
 
 /** What a user is told when something stands in the way: a word for metrics, and a sentence that says what to do. */
 export interface Problem {
@@ -39,6 +39,16 @@ export interface Delivery {
   readonly view: RecordView
   /** The same record as expressions see it: lazily decoded. */
   readonly input: ExpressionInput
+  /** There while somebody looks in: to be told what the sink has made of the record that this stands on. */
+  readonly tap?: ((made: () => Made) => void) | undefined
+}
+
+/** What a sink has made of a record. */
+export interface Made {
+  /** Where it goes: `topic`, and what else says where or how. */
+  to: { topic: string; [more: string]: string | number | boolean | undefined }
+  /** Its headers, where it goes out with others than the view has now; it then has no key. */
+  headers?: Header[]
 }
 
 /** The variables of an expression (ARCHITECTURE.md 8). Absent is null. Each is decoded when it is first read. */

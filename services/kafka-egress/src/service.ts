@@ -3,7 +3,7 @@ import { backoff, delay } from '@millrace/actor'
 import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext, PlacedService } from '@millrace/host'
 import { KafkaError } from '@millrace/kafka'
-import { deliver, pathThrough } from '@millrace/lane'
+import { deliver, pathThrough, Tap } from '@millrace/lane'
 import { compileExpression, sinkOf, sourceService } from '@millrace/routes'
 import { KafkaSink } from './sink.ts'
 
@@ -14,6 +14,8 @@ export const service: PlacedService = { name: 'kafka-egress', settings: {}, star
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {
   const { bus, route, signal, draining, state, counts, latency } = context
+  const tap = new Tap()
+  context.tap(request => tap.answer(request, signal))
   const sink = await openSink(actor, context)
   if (sink === undefined) return
   await deliver({
@@ -32,6 +34,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     state,
     counts,
     latency,
+    tap,
   })
 }
 

@@ -59,7 +59,11 @@ export class KafkaSink implements Sink {
     for (let index = 0; delivery.next(); index++) {
       const target = this.#map(delivery)
       if ('problem' in target) this.#producer.refuse({ index, ...target.problem })
-      else this.#producer.add(target.topic, delivery.view, { index, partition: target.partition })
+      else {
+        this.#producer.add(target.topic, delivery.view, { index, partition: target.partition })
+        // The partition is told where the route names it.
+        delivery.tap?.(() => ({ to: { ...target } }))
+      }
     }
     return await this.again()
   }

@@ -74,6 +74,7 @@ export class Run {
       },
       fresh: () => true,
       allowed: async () => this.allowed,
+      tap: () => {},
       lanes: names => {
         this.lanes = names
       },

@@ -2,7 +2,7 @@
 import { backoff, delay } from '@millrace/actor'
 import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext, PlacedService } from '@millrace/host'
-import { deliver, pathThrough } from '@millrace/lane'
+import { deliver, pathThrough, Tap } from '@millrace/lane'
 import { compileExpression, sourceService } from '@millrace/routes'
 import { MqttSink } from './sink.ts'
 
@@ -10,6 +10,8 @@ export const service: PlacedService = { name: 'mqtt-egress', settings: {}, start
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {
   const { bus, route, signal, draining, counts, latency } = context
+  const tap = new Tap()
+  context.tap(request => tap.answer(request, signal))
   const sink = new MqttSink(actor, context)
   await connect(sink, context)
   await deliver({
@@ -27,6 +29,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     state: (state, problem) => context.state(state, problem ?? sink.notice),
     counts,
     latency,
+    tap,
   })
 }
 

@@ -1,7 +1,7 @@
 /** The MQTT end of one lane: what the engine delivers becomes PUBLISHes, record by record. */
 import type { ActorAssignment } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
-import type { Delivery, Outcome, Problem, Sink } from '@millrace/lane'
+import type { Delivery, Made, Outcome, Problem, Sink } from '@millrace/lane'
 import {
   connectToPublish,
   loginOf,
@@ -10,6 +10,7 @@ import {
   Publishing,
   type PublishingAttempt,
   versionOf,
+  writtenHeaders,
 } from '@millrace/mqtt'
 import { isTemplate, type MqttConnection, resolveCredentials, SecretError, sinkOf } from '@millrace/routes'
 import { Mapper } from './map.ts'
@@ -25,6 +26,7 @@ export class MqttSink implements Sink {
   readonly #clientId: string
   readonly #publisher: Publisher
   readonly #mapper: Mapper
+  readonly #version: ReturnType<typeof versionOf>
 
   /** Throws TypeError where the route's sink is none of MQTT. */
   constructor({ lane }: Pick<ActorAssignment, 'lane'>, context: SinkContext) {
@@ -35,8 +37,9 @@ export class MqttSink implements Sink {
     this.#context = context
     this.#clientId = publisherId({ installation, route: route.name, lane })
     this.#mapper = new Mapper({ sink, headers: route.headers })
+    this.#version = versionOf(connection)
     this.#publisher = new Publisher({
-      version: versionOf(connection),
+      version: this.#version,
       onNoSubscribers: sink.onNoSubscribers,
       onExpired: sink.onExpired,
       isFixedTopic: !isTemplate(sink.topic),
@@ -68,7 +71,10 @@ export class MqttSink implements Sink {
     for (let index = 0; delivery.next(); index++) {
       const problem = mapper.read(delivery)
       if (problem !== undefined) this.#publisher.refuse({ index, ...problem })
-      else this.#publisher.add(mapper, delivery.view, index)
+      else {
+        this.#publisher.add(mapper, delivery.view, index)
+        delivery.tap?.(() => this.#made())
+      }
     }
     return await this.again()
   }
@@ -81,6 +87,13 @@ export class MqttSink implements Sink {
 
   async close(): Promise<void> {
     await this.#publisher.close()
+  }
+
+  /** What the last record became, for who looks in. */
+  #made(): Made {
+    const { topic, qos, retain, expiresAt, properties } = this.#mapper
+    const to = { topic, qos, retain, ...(expiresAt > 0 && { expiresAt }) }
+    return { to, headers: this.#version === 5 ? writtenHeaders(properties) : [] }
   }
 
   /** A secret that can't be read is told like a broker that can't be reached. */

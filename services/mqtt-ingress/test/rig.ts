@@ -62,6 +62,7 @@ export class Run {
       },
       secret: () => Promise.reject(new Error('no secrets here')),
       lanes: () => {},
+      tap: () => {},
     }
     this.ended = service.start(actor, context)
     // Whoever looks at it sees the error.
