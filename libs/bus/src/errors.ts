@@ -21,6 +21,8 @@ export type AlarmCode =
   /** There is no position where there must be one, or it is another route's. */
   | 'position_missing'
   | 'position_replaced'
+  /** What a sink keeps in place of the position was not written by Millrace. */
+  | 'position_unreadable'
   /** The position is beyond the lane's end: the stream is older than the position. */
   | 'position_beyond'
   /** Another message stands where the position's was: the stream is an older copy that has grown again. */

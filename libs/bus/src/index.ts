@@ -33,7 +33,7 @@ export {
   UnknownOutcomeError,
 } from './errors.ts'
 export { Bucket, type Change, type Entry, type Watcher } from './kv.ts'
-export { type LaneEnd, type LaneHeader, readEnd, checkPlace } from './message.ts'
+export { checkPlace, checkPosition, type LaneEnd, type LaneHeader, readEnd } from './message.ts'
 export {
   type BucketName,
   bucketNames,
@@ -51,7 +51,17 @@ export {
   positionKey,
 } from './names.ts'
 export { type Owner, persist } from './persist.ts'
-export { claimPosition, type Place, Position, type PositionOptions, recordsBehind, type Totals } from './positions.ts'
+export {
+  claimPosition,
+  type KeptPosition,
+  type Place,
+  Position,
+  type PositionOptions,
+  readKeptPosition,
+  recordsBehind,
+  type Totals,
+  writeKeptPosition,
+} from './positions.ts'
 export { type LaneBatch, LaneReader, type LaneReaderOptions } from './read.ts'
 export {
   deleteRouteStreams,

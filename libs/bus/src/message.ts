@@ -90,6 +90,21 @@ export async function readEnd(bus: Bus, lane: LaneName): Promise<LaneEnd | undef
 }
 
 /**
+ * Throws AlarmError where a position is beyond the lane's end, or its message is not the one that it speaks of (R5).
+ * Before the first message there is nothing to compare.
+ */
+export async function checkPosition(bus: Bus, lane: LaneName, place: Place, records: number): Promise<void> {
+  if (place.sequence === 0) return
+  const end = await readEnd(bus, lane)
+  if (end === undefined || end.sequence < place.sequence) {
+    const found = end === undefined ? 'nothing' : `message ${end.sequence}`
+    const where = `The position of ${laneSubject(lane)} is message ${place.sequence}`
+    throw new AlarmError('position_beyond', `${where}, but the lane ends with ${found}.`)
+  }
+  await checkPlace(bus, lane, place, records)
+}
+
+/**
  * Throws AlarmError where the lane's message at a position is gone, was written by another opening of the lane, or does
  * not end after as many records as the position's totals say (R5, R12): it is then not the lane that the position
  * speaks of. Trimming leaves that message.

@@ -22,6 +22,29 @@ export interface Place {
   writer?: string | undefined
 }
 
+/** A position as it is kept beside the records that it is about, by a sink that can: without uid and epoch. */
+export interface KeptPosition {
+  place: Place
+  totals: Totals
+}
+
+const keptPosition = positionDocument.pick({ sequence: true, writer: true, totals: true })
+
+/** As text, of some 150 bytes. */
+export function writeKeptPosition({ place: { sequence, writer }, totals }: KeptPosition): string {
+  return JSON.stringify({ sequence, ...(writer === undefined ? {} : { writer }), totals })
+}
+
+/** From its text. AlarmError `position_unreadable` where that is none of ours. */
+export function readKeptPosition(text: string): KeptPosition {
+  try {
+    const { sequence, writer, totals } = keptPosition.parse(JSON.parse(text))
+    return { place: { sequence, writer }, totals }
+  } catch {
+    throw new AlarmError('position_unreadable', `The sink keeps this as the lane's position: ${text.slice(0, 200)}`)
+  }
+}
+
 /** Whose position it is. */
 export interface PositionOptions extends Owner {
   /** Names the sink's service, not the source's. */

@@ -10,7 +10,7 @@ import { DeliverPolicy } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/nats-core'
 import type { Bus } from './connect.ts'
 import { AlarmError } from './errors.ts'
-import { checkPlace, checkStream, decodeHeader, type LaneHeader, readEnd } from './message.ts'
+import { checkPosition, checkStream, decodeHeader, type LaneHeader } from './message.ts'
 import { dataStream, type LaneName, laneSubject } from './names.ts'
 import { OrderedReader } from './ordered.ts'
 import type { Place } from './positions.ts'
@@ -125,13 +125,7 @@ export class LaneReader {
   async #check(): Promise<void> {
     const { bus, lane, uid } = this.#options
     await checkStream(bus, lane, uid)
-    if (this.#place.sequence === 0) return
-    const end = await readEnd(bus, lane)
-    if (end === undefined || end.sequence < this.#place.sequence) {
-      const found = end === undefined ? 'nothing' : `message ${end.sequence}`
-      throw new AlarmError('position_beyond', `${this.#where()}, but the lane ends with ${found}.`)
-    }
-    await checkPlace(bus, lane, this.#place, this.#base)
+    await checkPosition(bus, lane, this.#place, this.#base)
   }
 
   #deliver(message: Msg, sequence: number, pending: number): void {
@@ -169,10 +163,6 @@ export class LaneReader {
     if (index < count) return undefined
     this.#group = undefined
     return Buffer.concat(group.parts)
-  }
-
-  #where(): string {
-    return `The position of ${laneSubject(this.#options.lane)} is message ${this.#place.sequence}`
   }
 }
 

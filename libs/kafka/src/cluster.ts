@@ -5,7 +5,7 @@
 import { BrokerConnection, type ConnectionSettings } from './connection.ts'
 import { KafkaError } from './errors.ts'
 import { type Address, type ClusterMetadata, metadata } from './requests/metadata.ts'
-import type { Request } from './requests/request.ts'
+import type { Api, Request } from './requests/request.ts'
 
 /** How to reach a cluster. */
 export interface ClusterSettings extends ConnectionSettings {
@@ -61,6 +61,11 @@ export class Cluster implements Disposable {
 
   /**
    * Asks any broker, for what may be asked twice: whoever is connected first, then everyone known, then the brokers
+  /** Throws KafkaError `unsupported_version` where a broker that is connected does not speak all of these. */
+  require(apis: readonly Api[]): void {
+    for (const connection of this.#open.values()) for (const api of apis) connection.versionOf(api)
+  }
+
    * of the settings. Throws the last KafkaError where none answers.
    */
   async ask<Answer>(request: Request<Answer>): Promise<Answer> {

@@ -99,7 +99,7 @@ export class BrokerConnection {
    * `unknown_outcome` where it was or may have been; after that the connection is closed.
    */
   async send<Answer>(request: Request<Answer>): Promise<Answer> {
-    const version = this.#versionOf(request.api)
+    const version = this.versionOf(request.api)
     await this.#authenticated()
     const { payload } = await this.#exchange(request, version, true)
     try {
@@ -116,7 +116,7 @@ export class BrokerConnection {
 
   /** Sends a request that has no answer (Produce with acks 0); resolves when the system has taken the bytes. */
   async sendOnly(request: Request<unknown>): Promise<void> {
-    const version = this.#versionOf(request.api)
+    const version = this.versionOf(request.api)
     await this.#authenticated()
     await this.#exchange(request, version, false)
   }
@@ -140,6 +140,18 @@ export class BrokerConnection {
   async #open(): Promise<void> {
     await this.#connection.connect()
     const { payload } = await this.#exchange(apiVersions, 0, true)
+  /** The version of an API that is spoken here. Throws KafkaError `unsupported_version` where there is none. */
+  versionOf(api: Api): number {
+    const { minVersion, maxVersion } = this.#versions[api.key] ?? { minVersion: 0, maxVersion: -1 }
+    const version = Math.min(api.most, maxVersion)
+    if (version >= Math.max(api.least, minVersion)) return version
+    const theirs = maxVersion < 0 ? 'not at all' : `${minVersion} to ${maxVersion}`
+    throw new KafkaError(
+      'unsupported_version',
+      `${this.#name} speaks ${api.name} ${theirs}; ${api.least} to ${api.most} is needed (Kafka 2.5 or later).`,
+    )
+  }
+
     const { error, versions } = apiVersions.decode(new Reader(payload ?? Buffer.alloc(0)), 0)
     if (error !== 0)
       throw new KafkaError('unsupported_version', `${this.#name} does not tell its API versions (${error}).`)
@@ -159,17 +171,6 @@ export class BrokerConnection {
       this.close()
       throw connectError(this.#name, this.#settings, cause)
     }
-  }
-
-  #versionOf(api: Api): number {
-    const { minVersion, maxVersion } = this.#versions[api.key] ?? { minVersion: 0, maxVersion: -1 }
-    const version = Math.min(api.most, maxVersion)
-    if (version >= Math.max(api.least, minVersion)) return version
-    const theirs = maxVersion < 0 ? 'not at all' : `${minVersion} to ${maxVersion}`
-    throw new KafkaError(
-      'unsupported_version',
-      `${this.#name} speaks ${api.name} ${theirs}; ${api.least} to ${api.most} is needed (Kafka 2.5 or later).`,
-    )
   }
 
   #exchange(request: Request<unknown>, version: number, answered: boolean): Promise<{ payload: Buffer | null }> {

@@ -6,6 +6,7 @@
  * - `unsupported_version`: the broker does not speak the versions that are needed.
  * - `unknown_outcome`: a request was sent and no answer came: time-out, or the connection was lost.
  * - `broker_error`: the broker answered with an error; `kafkaCode` is its number.
+ * - `no_transactions`: the cluster has no transactions, and they are asked for.
  * - `configuration`: what the user wrote can't be used.
  * - `closed`: we have closed it ourselves.
  */
@@ -18,6 +19,7 @@ export type KafkaErrorCode =
   | 'broker_error'
   | 'configuration'
   | 'closed'
+  | 'no_transactions'
 
 interface Details {
   cause?: unknown
@@ -47,3 +49,4 @@ export class KafkaError extends Error {
 export class ProducerFencedError extends Error {
   override readonly name = 'ProducerFencedError'
 }
+  readonly code = 'producer_fenced'

@@ -8,9 +8,9 @@
  * batch is of a delivery that was not committed, so the new owner delivers its records as well. They are in that
  * partition twice, first arrivals in order.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { nameOfBrokerError, verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
+import { Coordinator } from './coordinator.ts'
 import { KafkaError, ProducerFencedError } from './errors.ts'
 import { findCoordinator, initProducerId, type ProducerIdentity } from './requests/transactional-id.ts'
 
@@ -19,29 +19,24 @@ import { findCoordinator, initProducerId, type ProducerIdentity } from './reques
  * the next owner another producer id, which fences nothing. So it is taken again daily.
  */
 const renewAfter = 24 * 3_600_000
-const patience = 15_000
-const firstWait = 20
-const longestWait = 500
-
-/** COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS: normal for moments. */
-const momentary = new Set([14, 15, 16, 51])
 
 /** A lane's place among the producers of a cluster. */
 export class Identity {
-  readonly #cluster: Cluster
+  readonly #coordinator: Coordinator
   readonly #transactionalId: string
   #current: ProducerIdentity
   #takenAt = performance.now()
 
-  private constructor(cluster: Cluster, transactionalId: string, current: ProducerIdentity) {
-    this.#cluster = cluster
+  private constructor(coordinator: Coordinator, transactionalId: string, current: ProducerIdentity) {
+    this.#coordinator = coordinator
     this.#transactionalId = transactionalId
     this.#current = current
   }
 
   /** Takes the id from whoever held it. Throws KafkaError. */
   static async take(cluster: Cluster, transactionalId: string): Promise<Identity> {
-    return new Identity(cluster, transactionalId, await init(cluster, transactionalId, undefined))
+    const coordinator = new Coordinator(cluster, findCoordinator(transactionalId))
+    return new Identity(coordinator, transactionalId, await takeProducerId(coordinator, transactionalId, undefined))
   }
 
   get current(): ProducerIdentity {
@@ -55,38 +50,25 @@ export class Identity {
 
   /** Takes the next epoch, if we are still who has the id: else throws ProducerFencedError. Throws KafkaError. */
   async renew(): Promise<void> {
-    this.#current = await init(this.#cluster, this.#transactionalId, this.#current)
+    this.#current = await takeProducerId(this.#coordinator, this.#transactionalId, this.#current)
     this.#takenAt = performance.now()
   }
 }
 
-async function init(
-  cluster: Cluster,
+/**
+ * Takes a producer id: as who has it already, or without `current` from whoever has it. What that one has open of a
+ * transaction is aborted first. Throws KafkaError, and ProducerFencedError where somebody else has it now.
+ */
+export async function takeProducerId(
+  coordinator: Coordinator,
   transactionalId: string,
   current: ProducerIdentity | undefined,
 ): Promise<ProducerIdentity> {
-  const deadline = performance.now() + patience
-  for (let wait = firstWait; ; wait = Math.min(wait * 2, longestWait)) {
-    const { error, ...identity } = await ask(cluster, transactionalId, current)
-    if (error === 0) return identity
-    if (verdictOf(error) === 'fenced') {
-      throw new ProducerFencedError(`Another owner has taken the producer id of ${transactionalId}.`)
-    }
-    if (!momentary.has(error) || performance.now() > deadline) {
-      const message = `The broker gives ${transactionalId} no producer id: ${nameOfBrokerError(error)}.`
-      throw new KafkaError('broker_error', message, { kafkaCode: error })
-    }
-    await sleep(wait)
+  const { error, ...identity } = await coordinator.ask(initProducerId(transactionalId, current))
+  if (error === 0) return identity
+  if (verdictOf(error) === 'fenced') {
+    throw new ProducerFencedError(`Another owner has taken the producer id of ${transactionalId}.`)
   }
-}
-
-async function ask(
-  cluster: Cluster,
-  transactionalId: string,
-  current: ProducerIdentity | undefined,
-): Promise<ProducerIdentity & { error: number }> {
-  const coordinator = await cluster.ask(findCoordinator(transactionalId))
-  if (coordinator.error !== 0) return { error: coordinator.error, producerId: -1n, producerEpoch: -1 }
-  const connection = await cluster.broker(coordinator.node)
-  return await connection.send(initProducerId(transactionalId, current))
+  const message = `The broker gives ${transactionalId} no producer id: ${nameOfBrokerError(error)}.`
+  throw new KafkaError('broker_error', message, { kafkaCode: error })
 }

@@ -4,8 +4,7 @@ import { KafkaError } from './errors.ts'
 
 /** What a connection's error is to a lane: a request without an answer is `unknown`, everything else holds it (R7). */
 export function outcomeOf(error: KafkaError): Extract<Outcome, { is: 'hold' | 'unknown' }> {
-  const problem = { code: error.code, message: error.message }
-  return { is: error.code === 'unknown_outcome' ? 'unknown' : 'hold', problem }
+  return { is: error.code === 'unknown_outcome' ? 'unknown' : 'hold', problem: problemOf(error) }
 }
 
 /** What a user is told of an error: in Kafka's own word where a broker answered with one. */

@@ -19,14 +19,15 @@ import { type Acks, notOwner, runRound, type Stop } from './round.ts'
 import { findInLog } from './tail.ts'
 import type { Partition, PartitionBy, TopicSettings } from './topic.ts'
 import { type MissingTopic, noPartition, Topics } from './topics.ts'
+import { Transaction } from './transaction.ts'
 
 /** What a lane's producer is opened with. */
 export interface ProducerOptions {
   cluster: Cluster
   /** The lane's name: it chooses the lane's own partition. */
   lane: string
-  /** What fences the owner before (R9); only with acks `all`. */
-  transactionalId: string
+  /** What fences the owner before (R9); only with acks `all`. Or a transaction, which all batches are part of. */
+  transactionalId: string | Transaction
   /** `all`: in the log of every replica in sync, once. 1: of the leader. 0: nobody says. The last two can lose and repeat. */
   acks: Acks
   compression: Compression
@@ -43,11 +44,18 @@ export interface ProducerOptions {
 /** Rounds in which leaders may turn out to have moved, or sequences to be lost, before the lane holds. */
 const patience = 2
 
+const sequenceLost: Stop = {
+  is: 'unknown',
+  problem: { code: 'sequence_lost', message: 'The broker has lost track of the batches: the transaction begins anew.' },
+}
+
 /** One lane's producer. */
 export class Producer {
   readonly #cluster: Cluster
   readonly #acks: Acks
   readonly #identity: Identity | undefined
+  readonly #transaction: Transaction | undefined
+  readonly #topic: string | undefined
   readonly #settings: TopicSettings
   readonly #topics: Topics
   readonly #mayWrite: () => boolean | Promise<boolean>
@@ -57,6 +65,8 @@ export class Producer {
     this.#cluster = options.cluster
     this.#acks = options.acks
     this.#identity = identity
+    this.#transaction = options.transactionalId instanceof Transaction ? options.transactionalId : undefined
+    this.#topic = options.topic
     this.#mayWrite = options.mayWrite ?? (() => true)
     const { lane, partitionBy, compression, maxBatchBytes } = options
     this.#settings = { lane, partitionBy, compression, maxBatchBytes, spareCutters: [] }
@@ -65,8 +75,9 @@ export class Producer {
 
   /** Shuts the owner before out, with acks `all`, and reads the topic's metadata. Throws KafkaError. */
   static async open(options: ProducerOptions): Promise<Producer> {
-    const { cluster, acks, transactionalId, topic } = options
-    const producer = new Producer(options, acks === 'all' ? await Identity.take(cluster, transactionalId) : undefined)
+    const { cluster, acks, transactionalId: id, topic } = options
+    const fences = acks === 'all' && typeof id === 'string'
+    const producer = new Producer(options, fences ? await Identity.take(cluster, id) : undefined)
     if (topic !== undefined) {
       producer.#topics.use(topic)
       await producer.#topics.refresh(producer.#refusals)
@@ -111,6 +122,16 @@ export class Producer {
     return refusals.length === 0 ? { is: 'done' } : { is: 'refused', refusals }
   }
 
+  /**
+   * Forgets the delivery that was added: its transaction was aborted. It is added again, to the next one, whose batches
+   * have another epoch.
+   */
+  rollBack(): void {
+    this.#refusals = []
+    this.#topics.rollBack()
+    if (this.#topic !== undefined) this.#topics.use(this.#topic).readAt = 0
+  }
+
   async #rounds(): Promise<Stop | undefined> {
     for (let left = patience; ; ) {
       if (!(await this.#mayWrite())) return notOwner
@@ -121,11 +142,13 @@ export class Producer {
         if (problem === undefined) return undefined
         continue
       }
-      await this.#settleIdentity(waiting)
+      const lost = await this.#prepare(waiting)
+      if (lost !== undefined) return lost
       const result = await runRound(this.#waiting(), {
         cluster: this.#cluster,
         acks: this.#acks,
-        identity: this.#identity?.current,
+        identity: (this.#transaction ?? this.#identity)?.current,
+        transactionalId: this.#transaction?.id ?? null,
         topicOf: name => this.#topics.use(name),
         mayWrite: this.#mayWrite,
         tooLarge: bytes =>
@@ -139,6 +162,14 @@ export class Producer {
   /** The partitions that have something to send. */
   #waiting(): Partition[] {
     return [...this.#topics.used].flatMap(topic => topic.partitions.filter(({ batches }) => batches.length > 0))
+  }
+
+  /** Makes sure of the sequences. In a transaction none can be mended: that one can only be aborted. */
+  async #prepare(waiting: readonly Partition[]): Promise<Stop | undefined> {
+    if (this.#transaction === undefined) await this.#settleIdentity(waiting)
+    else if (waiting.some(({ stale, batches }) => stale || batches[0]?.state === 'lost')) return sequenceLost
+    else await this.#transaction.include(waiting.map(({ topic, id }) => ({ topic, partition: id })))
+    return undefined
   }
 
   /** Takes a new epoch where sequences are lost, or it is time; never while a batch is unknown. */

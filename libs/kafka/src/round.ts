@@ -28,6 +28,8 @@ export interface RoundContext {
   acks: Acks
   /** Whose sequences the batches carry; without one they carry none. */
   identity: ProducerIdentity | undefined
+  /** Of the transaction that the batches belong to; null without one. */
+  transactionalId: string | null
   topicOf(name: string): Topic
   /** R11: asked right before a request goes out, for to connect may have taken long. */
   mayWrite(): boolean | Promise<boolean>
@@ -86,7 +88,7 @@ class Round {
         for (const attempt of attempts) this.#setBack(attempt, { stop: notOwner, mayGoOn: false })
         return
       }
-      for (const attempt of attempts) attempt.begin(this.#context.identity)
+      for (const attempt of attempts) attempt.begin(this.#context)
       const answers = await this.#exchange(connection, attempts)
       for (const attempt of attempts)
         this.#settle(
@@ -103,12 +105,13 @@ class Round {
   }
 
   async #exchange(connection: BrokerConnection, attempts: readonly Attempt[]): Promise<PartitionAnswer[]> {
-    const { acks, cluster } = this.#context
+    const { acks, cluster, transactionalId } = this.#context
     const batches = attempts.map(({ partition, batch }) => {
       return { topic: partition.topic, partition: partition.id, bytes: batch.bytes }
     })
     // The broker gives up waiting for its replicas, and says so, before we give up waiting for the broker.
-    const request = produce(batches, acks === 'all' ? -1 : acks, cluster.settings.requestTimeout / 2)
+    const timeout = cluster.settings.requestTimeout / 2
+    const request = produce(batches, { acks: acks === 'all' ? -1 : acks, timeout, transactionalId })
     if (acks === 0) {
       await connection.sendOnly(request)
       return batches.map(batch => ({ ...batch, error: 0, baseOffset: -1n, invalid: [], message: null }))
@@ -187,9 +190,10 @@ class Attempt {
   }
 
   /** Stamps a batch that nobody has; one that is unknown goes out as it was. From here on it may be in the log. */
-  begin(identity: ProducerIdentity | undefined): void {
+  begin({ identity, transactionalId }: Pick<RoundContext, 'identity' | 'transactionalId'>): void {
     if (identity !== undefined && this.batch.state === 'new') {
-      stampAs(this.batch, { ...identity, baseSequence: this.partition.sequence, transactional: false })
+      const transactional = transactionalId !== null
+      stampAs(this.batch, { ...identity, baseSequence: this.partition.sequence, transactional })
     }
     this.batch.state = 'unknown'
   }

@@ -48,6 +48,13 @@ export class Topics {
     this.#used.clear()
   }
 
+  /** Nothing of this delivery counts: a new epoch begins without it. */
+  rollBack(): void {
+    for (const topic of this.#used) topic.abandon()
+    this.#used.clear()
+    this.restartSequences()
+  }
+
   /** A new epoch: sequences begin again, everywhere. */
   restartSequences(): void {
     for (const partition of [...this.#byName.values()].flatMap(({ partitions }) => partitions)) {

@@ -102,7 +102,7 @@ test('answers of any bytes are read, or end in a RangeError', () => {
   const place = { topic: 't', partition: 0 }
   const requests = [
     metadata(['t']),
-    produce([], -1, 1),
+    produce([], { acks: -1, timeout: 1, transactionalId: null }),
     listOffsets(place, { place: 'latest' }),
     fetchLog(place, { offset: 0n, maxBytes: 1 }),
     fetchLog({ ...place, topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' }, { offset: 0n, maxBytes: 1 }),

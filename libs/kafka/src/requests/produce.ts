@@ -28,16 +28,23 @@ export interface ProduceAnswer {
   throttle: number
 }
 
-/**
- * Sends batches, at most one a partition. `acks`: -1 is all in-sync replicas, 1 the leader, 0 no answer at all.
- * `timeout`: the milliseconds that the broker waits for its replicas.
- */
-export function produce(batches: readonly PartitionBatch[], acks: number, timeout: number): Request<ProduceAnswer> {
+/** How batches are to be stored. */
+export interface ProduceHow {
+  /** -1 is all in-sync replicas, 1 the leader, 0 no answer at all. */
+  acks: number
+  /** The milliseconds that the broker waits for its replicas. */
+  timeout: number
+  /** Of the transaction that they belong to, if any. */
+  transactionalId: string | null
+}
+
+/** Sends batches, at most one a partition. */
+export function produce(batches: readonly PartitionBatch[], how: ProduceHow): Request<ProduceAnswer> {
   const byTopic = Map.groupBy(batches, batch => batch.topic)
   return {
     api: apis.produce,
     encode(to) {
-      to.string(null).int16(acks).int32(timeout)
+      to.string(how.transactionalId).int16(how.acks).int32(how.timeout)
       to.array([...byTopic], ([topic, partitions]) => {
         to.string(topic).array(partitions, ({ partition, bytes }) => to.int32(partition).bytes(bytes))
       })

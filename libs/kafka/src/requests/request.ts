@@ -17,10 +17,15 @@ export const apis = {
   listOffsets: { name: 'ListOffsets', key: 2, least: 4, most: 5 },
   metadata: { name: 'Metadata', key: 3, least: 7, most: 10, flexibleFrom: 9 },
   offsetCommit: { name: 'OffsetCommit', key: 8, least: 6, most: 7 },
+  offsetFetch: { name: 'OffsetFetch', key: 9, least: 7, most: 7, flexibleFrom: 6 },
   findCoordinator: { name: 'FindCoordinator', key: 10, least: 1, most: 2 },
   apiVersions: { name: 'ApiVersions', key: 18, least: 0, most: 0 },
   offsetForLeaderEpoch: { name: 'OffsetForLeaderEpoch', key: 23, least: 3, most: 3 },
   initProducerId: { name: 'InitProducerId', key: 22, least: 3, most: 4, flexibleFrom: 2 },
+  addPartitionsToTxn: { name: 'AddPartitionsToTxn', key: 24, least: 0, most: 1 },
+  addOffsetsToTxn: { name: 'AddOffsetsToTxn', key: 25, least: 0, most: 1 },
+  endTxn: { name: 'EndTxn', key: 26, least: 0, most: 1 },
+  txnOffsetCommit: { name: 'TxnOffsetCommit', key: 28, least: 2, most: 2 },
 } as const satisfies { [name: string]: Api }
 
 /** A request and how its answer is read. */

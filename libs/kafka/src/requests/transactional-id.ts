@@ -7,7 +7,7 @@ export interface ProducerIdentity {
 }
 
 const transactionCoordinator = 1
-/** Nothing is ever left open in a transaction; the broker asks for a time-out nevertheless. */
+/** A transaction that nobody ends is aborted by the broker after so many milliseconds. */
 const transactionTimeout = 60_000
 
 /** Asks which broker keeps a transactional id. */
