@@ -51,6 +51,8 @@ export class PublishMapper {
   readonly properties = new PropertyWriter()
   readonly #mapping: HeaderMapping
   readonly #headers = new HeaderCursor()
+  #topic = ''
+  #topicBytes: Buffer = Buffer.alloc(0)
 
   constructor(mapping: HeaderMapping) {
     this.#mapping = mapping
@@ -79,7 +81,7 @@ export class PublishMapper {
     if (this.#mapping === 'none') this.properties.clear()
     else if (isVendors) this.#add(vendorNames.key, view.keyIn, view.keyStart, view.keyEnd)
     else if (!wasPublish && place.partition !== null) this.#addPlace(view, place)
-    if (isVendors && view.timestamp >= 0) this.#addText(vendorNames.timestamp, String(view.timestamp))
+    if (isVendors && view.timestamp >= 0) this.#addNumber(vendorNames.timestamp, String(view.timestamp))
   }
 
   /** Which of our headers it stands on. */
@@ -129,16 +131,22 @@ export class PublishMapper {
 
   /** Where a Kafka record stood. */
   #addPlace(view: RecordView, { topic, partition, offset }: RecordPlace): void {
-    if (topic !== null) this.#addText(kafkaNames.topic, topic)
-    if (partition !== null) this.#addText(kafkaNames.partition, String(partition))
-    if (offset !== null) this.#addText(kafkaNames.offset, offset)
+    if (topic !== null) this.#addTopic(topic)
+    if (partition !== null) this.#addNumber(kafkaNames.partition, String(partition))
+    if (offset !== null) this.#addNumber(kafkaNames.offset, offset)
     this.#add(kafkaNames.key, view.keyIn, view.keyStart, view.keyEnd)
-    if (view.timestamp >= 0) this.#addText(kafkaNames.timestamp, String(view.timestamp))
+    if (view.timestamp >= 0) this.#addNumber(kafkaNames.timestamp, String(view.timestamp))
   }
 
-  #addText(name: Buffer, text: string): void {
-    const bytes = Buffer.from(text)
-    this.#add(name, bytes, 0, bytes.length)
+  /** The same for a whole lane. */
+  #addTopic(topic: string): void {
+    if (topic !== this.#topic) [this.#topic, this.#topicBytes] = [topic, Buffer.from(topic)]
+    this.#add(kafkaNames.topic, this.#topicBytes, 0, this.#topicBytes.length)
+  }
+
+  #addNumber(name: Buffer, digits: string): void {
+    this.properties.name(name, 0, name.length)
+    this.properties.digits(digits)
   }
 
   /** One more user property; none where the value is null. */

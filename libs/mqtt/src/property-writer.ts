@@ -82,6 +82,16 @@ export class PropertyWriter {
     this.#range(from, start, end)
   }
 
+  /** The value of a user property: a number. */
+  digits(value: string): void {
+    this.#ranged(property.user, this.#nameIn, this.#nameStart, this.#nameEnd)
+    const to = this.#to
+    to.reserve(2 + value.length)
+    to.byte(0)
+    to.byte(value.length)
+    for (let at = 0; at < value.length; at++) to.byte(value.charCodeAt(at))
+  }
+
   #ranged(identifier: number, from: Buffer, start: number, end: number): void {
     this.#begin(identifier, 0)
     this.#range(from, start, end)

@@ -7,8 +7,9 @@
  *                                                  --> unknown: the connection ended --> deliver again
  *
  * 1. What counts as delivered is a prefix: from the first PUBLISH that is not confirmed, everything goes out again.
- * 2. A broker that ends the connection over a PUBLISH does not say over which. They go out one at a time then; the one
- *    that ends a connection as its first is judged by what the broker said.
+ * 2. A broker that ends the connection over a PUBLISH does not say over which, and what it says may be lost while more
+ *    is on its way. So after a lost connection the first goes out alone, and after another one each; what ends a
+ *    connection as its first is judged by what the broker said.
  * 3. A connection that was there and ended may have been taken over (R9): before the next one the assignment is asked.
  */
 import type { Outcome, Problem, Refusal } from '@millrace/lane'
@@ -100,7 +101,7 @@ export class Publisher {
       this.#alone = 'first'
       return { is: 'hold', problem: sent.problem }
     }
-    if (sent.is === 'refused') this.#suspect(sent.reasonCode, outbox.oldest === first)
+    this.#lost(sent, outbox.oldest === first)
     return outbox.oldest === outbox.count ? this.#settled() : { is: 'unknown', problem: problemOf(sent) }
   }
 
@@ -110,17 +111,16 @@ export class Publisher {
     await this.#publishing?.disconnect()
   }
 
-  /** The connection was ended over one of the PUBLISHes: over the first, where that went out alone and `isFirst`. */
-  #suspect(reasonCode: number, isFirst: boolean): void {
-    if (!mayBeAboutPublish(reasonCode)) return
-    if (this.#alone !== 'each' || !isFirst) {
-      this.#alone = 'each'
+  /** The connection has ended with something on its way; `isFirst` where that began with what is first now. */
+  #lost(ending: Ending, isFirst: boolean): void {
+    if (ending.is !== 'refused' || !mayBeAboutPublish(ending.reasonCode)) {
+      this.#alone = this.#alone === undefined ? 'first' : 'each'
       return
     }
-    const verdict = judge(reasonCode, this.#options)
-    if (verdict.is !== 'refused') return
-    this.#outbox.settle(this.#outbox.entry(this.#outbox.oldest), verdict)
-    this.#alone = undefined
+    const verdict = judge(ending.reasonCode, this.#options)
+    const isFound = this.#alone !== undefined && isFirst
+    if (isFound && verdict.is === 'refused') this.#outbox.settle(this.#outbox.entry(this.#outbox.oldest), verdict)
+    this.#alone = isFound ? undefined : 'each'
   }
 
   #settled(): Outcome {

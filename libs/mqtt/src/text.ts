@@ -20,7 +20,17 @@ export function isMqttText(bytes: Buffer, start: number, end: number): boolean {
   return isUtf8(range) && !/[\u0080-\u009f\p{Noncharacter_Code_Point}]/u.test(range.toString())
 }
 
+const plus = 0x2b
+const hash = 0x23
+
 /** Whether text can be a topic to publish to (MQTT 5.0, 4.7.3). */
 export function isTopicName(topic: string): boolean {
-  return topic !== '' && !/[+#\0]/.test(topic) && topic.isWellFormed() && Buffer.byteLength(topic) <= longestText
+  let all = 0
+  for (let at = 0; at < topic.length; at++) {
+    const unit = topic.charCodeAt(at)
+    if (unit === 0 || unit === plus || unit === hash) return false
+    all |= unit
+  }
+  const bytes = all < 0x80 ? topic.length : Buffer.byteLength(topic)
+  return bytes > 0 && bytes <= longestText && (all < 0x80 || topic.isWellFormed())
 }
