@@ -50,6 +50,7 @@ export {
   laneSubject,
   positionKey,
 } from './names.ts'
+export { peekLane } from './peek.ts'
 export { type Owner, persist } from './persist.ts'
 export {
   claimPosition,
