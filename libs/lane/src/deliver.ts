@@ -12,23 +12,29 @@
 import { backoff, delay } from '@millrace/actor'
 import {
   type Bus,
+  checkPosition,
   claimPosition,
+  dataStream,
   DeadLetters,
+  type KeptPosition,
   type LaneBatch,
   type LaneName,
   LaneReader,
+  persist,
+  type Position,
   type Problem,
   recordsBehind,
   type ServiceName,
   StoppedError,
-  type Totals,
 } from '@millrace/bus'
 import { Committer } from './committer.ts'
 import { type Aside, Cursor, type Filter } from './cursor.ts'
+import { ExactlyOnce, type TransactionalSink } from './exactly-once.ts'
 import { letterOf } from './letter.ts'
 import type { RoutePath } from './path.ts'
-import type { Outcome, Sink } from './ports.ts'
-import type { Tap } from './tap.ts'
+import type { Outcome, Settled, Sink } from './ports.ts'
+import { behind, type Settlement, settlementOf } from './settlement.ts'
+import type { Sampling, Tap } from './tap.ts'
 
 /** What a sink's side counts; plain integers that it adds to. */
 export interface DeliverCounts {
@@ -48,7 +54,8 @@ export interface DeliverOptions {
   sinkService: ServiceName
   uid: string
   epoch: number
-  sink: Sink
+  /** One that keeps the position itself makes it exactly once. */
+  sink: Sink | TransactionalSink
   filter?: Filter
   /** What a record that passes is marked with, so that one that comes back is known; see `pathThrough`. */
   path?: RoutePath | undefined
@@ -82,8 +89,8 @@ export async function deliver(options: DeliverOptions): Promise<void> {
   }
 }
 
-/** How an attempt ends that settles its delivery. */
-type Settled = Extract<Outcome, { is: 'done' | 'refused' }>
+/** How an attempt ends that is not the last one. */
+type Stop = Exclude<Outcome, Settled>
 
 class Engine {
   readonly #options: DeliverOptions
@@ -91,7 +98,10 @@ class Engine {
   readonly #owner
   readonly #cursor: Cursor
   readonly #deadLetters: DeadLetters
-  readonly #totals: Totals = { out: 0, dead: 0, filtered: 0, parked: 0 }
+  readonly #exactlyOnce: ExactlyOnce | undefined
+  /** Up to where the lane is delivered, and how. */
+  #at: KeptPosition = { place: { sequence: 0 }, totals: { out: 0, dead: 0, filtered: 0, parked: 0 } }
+  #sampling: Sampling | undefined
   /** Aborts, with why, when the position can't be committed any more. */
   readonly #ended = new AbortController()
   /** Nothing is sent any more. */
@@ -99,7 +109,7 @@ class Engine {
 
   constructor(options: DeliverOptions) {
     this.#options = options
-    const { bus, signal, mayWrite, state } = options
+    const { bus, signal, mayWrite, state, sink } = options
     this.#over = AbortSignal.any([signal, this.#ended.signal])
     this.#lane = { ...options.lane, service: options.sinkService }
     const tell = (problem: Problem | undefined) =>
@@ -107,12 +117,14 @@ class Engine {
     this.#owner = { bus, signal, tell, ...(mayWrite === undefined ? {} : { mayWrite }) }
     this.#cursor = new Cursor(options.filter, options.path)
     this.#deadLetters = new DeadLetters(this.#owner, this.#lane)
+    this.#exactlyOnce = 'commit' in sink ? new ExactlyOnce(sink) : undefined
   }
 
   async run(): Promise<void> {
     const { bus, lane, uid, epoch, signal, draining, state } = this.#options
     const position = await claimPosition({ ...this.#owner, lane: this.#lane, uid, epoch })
-    Object.assign(this.#totals, position.totals)
+    if (this.#exactlyOnce !== undefined && !(await this.#resume(this.#exactlyOnce, position))) return
+    this.#at = { place: position.place, totals: position.totals }
     const base = recordsBehind(position.totals)
     const reading = AbortSignal.any([this.#over, draining])
     const reader = new LaneReader({ bus, lane, uid, after: position.place, base, signal: reading })
@@ -120,7 +132,7 @@ class Engine {
     try {
       state('running')
       while (!reading.aborted) {
-        await reader.waiting(reading)
+        await reader.waiting(this.#exactlyOnce?.due(reading) ?? reading)
         if (!reading.aborted && !(await this.#deliver(this.#gather(reader), committer))) break
       }
       this.#ended.signal.throwIfAborted()
@@ -129,6 +141,21 @@ class Engine {
       this.#ended.abort()
       committer.stop()
     }
+  }
+
+  /**
+   * The position that the sink keeps is the truth, and the one on the bus follows it; where that is further, the lane was
+   * delivered without transactions meanwhile. Resolves with false where it is over before that is known.
+   */
+  async #resume(exactlyOnce: ExactlyOnce, copy: Position): Promise<boolean> {
+    const { bus, lane } = this.#options
+    const found = await this.#until(() => exactlyOnce.open())
+    if (found === undefined) return false
+    if (found.position === undefined || !isFurther(found.position, copy)) return true
+    const { place, totals } = found.position
+    await persist(this.#owner, dataStream(lane.route), () => checkPosition(bus, lane, place, recordsBehind(totals)))
+    await copy.commit(place, totals)
+    return true
   }
 
   /** What waits, up to the bounds of `merge`. */
@@ -149,37 +176,49 @@ class Engine {
 
   /** Whether the batches are delivered; false: draining, or no longer the owner, so they are left to the next one. */
   async #deliver(batches: LaneBatch[], committer: Committer): Promise<boolean> {
-    const last = batches.at(-1)
-    if (last === undefined) return true
-    const { tap } = this.#options
-    const sampling = tap?.begin()
-    const cursor = this.#cursor
-    cursor.begin(batches, sampling)
-    const outcome = await this.#attempt()
+    if (batches.length === 0 && !this.#exactlyOnce?.isDue) return true
+    const outcome = await this.#until(attempt => this.#try(batches, attempt))
     if (outcome === undefined) return false
-    const aside = cursor.aside
-    if (outcome.is === 'refused') {
-      for (const { index, code, message } of outcome.refusals) {
-        aside.push({ ...cursor.find(index), count: 1, problem: { code, message } })
-      }
-    }
-    await this.#setAside(aside)
-    if (sampling !== undefined) tap?.keep(sampling.settled(aside, outcome.expired ?? 0))
-    this.#count(outcome)
+    const settlement = settlementOf(this.#cursor, outcome)
+    const { aside } = settlement
+    if (this.#exactlyOnce === undefined) await this.#setAside(aside)
+    if (this.#sampling !== undefined) this.#options.tap?.keep(this.#sampling.settled(aside, outcome.expired ?? 0))
+    this.#count(settlement)
+    this.#at = behind(this.#at, batches, settlement)
     this.#observe(batches)
-    committer.reached(last, this.#totals, bytesOf(batches))
+    committer.reached(this.#at.place, this.#at.totals, bytesOf(batches))
     return true
   }
 
-  /** Until the sink is done; undefined where that is no longer for this owner to see. */
-  async #attempt(): Promise<Settled | undefined> {
-    const { sink, draining, state } = this.#options
+  #try(batches: LaneBatch[], attempt: number): Promise<Outcome> {
+    const { sink } = this.#options
+    if (this.#exactlyOnce === undefined) return attempt === 0 || 'commit' in sink ? this.#write(batches) : sink.again()
+    return this.#exactlyOnce.attempt({
+      write: () => this.#write(batches),
+      settle: async outcome => {
+        const settlement = settlementOf(this.#cursor, outcome)
+        await this.#setAside(settlement.aside)
+        return behind(this.#at, batches, settlement)
+      },
+    })
+  }
+
+  async #write(batches: LaneBatch[]): Promise<Outcome> {
+    this.#sampling = this.#options.tap?.begin()
+    this.#cursor.begin(batches, this.#sampling)
+    const outcome = await this.#options.sink.write(this.#cursor)
+    if (!this.#cursor.atEnd) throw new Error('The sink did not read its delivery to the end.')
+    return outcome
+  }
+
+  /** Until an attempt settles it; undefined where that is no longer for this owner to see. */
+  async #until<Done extends Settled>(attempts: (attempt: number) => Promise<Done | Stop>): Promise<Done | undefined> {
+    const { draining, state } = this.#options
     const over = this.#over
     const wait = backoff({ first: 100, cap: 10_000 })
     for (let attempt = 0; ; attempt++) {
       if (!(await this.#mayWrite())) return undefined
-      const outcome = await (attempt === 0 ? sink.write(this.#cursor) : sink.again())
-      if (attempt === 0 && !this.#cursor.atEnd) throw new Error('The sink did not read its delivery to the end.')
+      const outcome = await attempts(attempt)
       if (over.aborted) return undefined
       if (outcome.is === 'done' || outcome.is === 'refused') {
         if (attempt > 0) state('running')
@@ -191,9 +230,8 @@ class Engine {
     }
   }
 
-  /** Stores the dead letters, in the lane's order. */
-  async #setAside(aside: Aside[]): Promise<void> {
-    aside.sort((a, b) => a.batch.sequence - b.batch.sequence || a.record - b.record)
+  /** Stores the dead letters. */
+  async #setAside(aside: readonly Aside[]): Promise<void> {
     for (const one of aside) await this.#deadLetters.store(letterOf(one, this.#options.uid))
   }
 
@@ -204,17 +242,8 @@ class Engine {
     }
   }
 
-  /** R12. */
-  #count(outcome: Settled): void {
+  #count({ out, dead, filtered }: Settlement): void {
     const { counts } = this.#options
-    const { given, aside } = this.#cursor
-    const { expired = 0 } = outcome
-    const out = given - expired - (outcome.is === 'refused' ? outcome.refusals.length : 0)
-    const filtered = this.#cursor.filtered + expired
-    const dead = aside.reduce((sum, { count }) => sum + count, 0)
-    this.#totals.out += out
-    this.#totals.dead += dead
-    this.#totals.filtered += filtered
     counts.out += out
     counts.dead += dead
     counts.filtered += filtered
@@ -228,3 +257,9 @@ class Engine {
 }
 
 const bytesOf = (batches: LaneBatch[]): number => batches.reduce((sum, { payload }) => sum + payload.length, 0)
+
+/** Opening batches move the place, and hold no records. */
+function isFurther({ place, totals }: KeptPosition, than: Position): boolean {
+  const more = recordsBehind(totals) - recordsBehind(than.totals)
+  return more > 0 || (more === 0 && place.sequence > than.place.sequence)
+}

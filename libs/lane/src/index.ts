@@ -1,5 +1,6 @@
 export type { Filter } from './cursor.ts'
 export { deliver, type DeliverCounts, type DeliverOptions } from './deliver.ts'
+export type { Recovery, TransactionalSink } from './exactly-once.ts'
 export { type Passage, pathThrough, type RoutePath } from './path.ts'
 export type {
   Delivery,

@@ -33,6 +33,14 @@ export type Outcome =
   | { is: 'hold'; problem: Problem }
   | { is: 'unknown'; problem: Problem }
 
+/** How an attempt ends that settles its delivery. */
+export type Settled = Extract<Outcome, { is: 'done' | 'refused' }>
+
+/** Whether it does. */
+export function isSettled(outcome: Outcome): outcome is Settled {
+  return outcome.is === 'done' || outcome.is === 'refused'
+}
+
 /** The lane's waiting records, after the filter, in order. `next()` moves `view` and `input` on; both are reused. */
 export interface Delivery {
   next(): boolean

@@ -1,0 +1,104 @@
+/**
+ * Exactly once: the sink keeps the lane's position itself, and moves it on in one transaction with the records. What is
+ * in `mr_positions` is a copy of it, behind.
+ *
+ *   doubtful --recover--> sure --write--> doubtful --dead letters stored, commit--> sure
+ *       ^                                    |
+ *       \-----------hold, unknown------------/
+ *
+ * While it is doubtful, nothing is sent before `recover` has said where the sink stands: at the position before, so the
+ * delivery is given to it again from its beginning; or at the one tried last, so it was delivered. A third means that
+ * another owner wrote. Who may go on is then for `mr_positions` to say: the actor starts again, and claims that.
+ */
+import { type KeptPosition, readKeptPosition, recordsBehind, writeKeptPosition } from '@millrace/bus'
+import { isSettled, type Delivery, type Outcome, type Settled } from './ports.ts'
+
+type Stop = Exclude<Outcome, Settled>
+
+/** How `recover` ended. `position`: the text of what was committed last; undefined where there is nothing. */
+export type Recovery = { is: 'done'; position: string | undefined } | Stop
+
+/** A sink that keeps the lane's position. Called by one engine, one call at a time. */
+export interface TransactionalSink {
+  /** Undoes what was written and not committed, shuts out whoever wrote it, and tells the position. It comes first. */
+  recover(): Promise<Recovery>
+  /**
+   * Writes the records, in order, so that they count when they are committed. It reads the cursor to its end before its
+   * first wait. After `hold` and `unknown` the engine calls `recover`, and then this with the same records.
+   */
+  write(delivery: Delivery): Promise<Outcome>
+  /** Makes what was written count, and the position with it: both or neither. `records`: how many are behind it. */
+  commit(position: { text: string; records: number }): Promise<Outcome>
+  /** As with every sink. */
+  close(): Promise<void>
+}
+
+/** Sinks forget a position that is not committed for long (Kafka: after 7 days). */
+const day = 24 * 3_600_000
+
+/** What the engine does in each attempt to deliver. */
+export interface Step {
+  /** Gives the sink the records, from the first. */
+  write(): Promise<Outcome>
+  /** Stores what can never pass (R7), and says where the lane is when the rest is delivered. */
+  settle(outcome: Settled): Promise<KeptPosition>
+}
+
+/** One lane's transactions, in the order that keeps them exact. */
+export class ExactlyOnce {
+  readonly #sink: TransactionalSink
+  #doubtful = true
+  #committed: string | undefined
+  #tried: { text: string; outcome: Settled } | undefined
+  #dueAt = performance.now() + day
+
+  constructor(sink: TransactionalSink) {
+    this.#sink = sink
+  }
+
+  /** Where the sink stands; no position where it has none. AlarmError where it has one that is none of ours. */
+  async open(): Promise<{ is: 'done'; position: KeptPosition | undefined } | Stop> {
+    const found = await this.#sink.recover()
+    if (found.is !== 'done') return found
+    this.#doubtful = false
+    this.#committed = found.position
+    return { is: 'done', position: found.position === undefined ? undefined : readKeptPosition(found.position) }
+  }
+
+  /** Whether it is time to commit the position again, though it has not moved. */
+  get isDue(): boolean {
+    return performance.now() >= this.#dueAt
+  }
+
+  /** Aborts with the signal, and when it is time. */
+  due(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, this.#dueAt - performance.now()))])
+  }
+
+  /** One attempt at a delivery, and after `hold` and `unknown` the next one at the same. */
+  async attempt(step: Step): Promise<Outcome> {
+    if (this.#doubtful) {
+      const found = await this.#sink.recover()
+      if (found.is !== 'done') return found
+      this.#doubtful = false
+      if (this.#tried !== undefined && found.position === this.#tried.text) return this.#reached(this.#tried)
+      if (found.position !== this.#committed) throw new Error('The position that the sink keeps was moved by another.')
+    }
+    this.#doubtful = true
+    const outcome = await step.write()
+    if (!isSettled(outcome)) return outcome
+    const position = await step.settle(outcome)
+    this.#tried = { text: writeKeptPosition(position), outcome }
+    const committed = await this.#sink.commit({ text: this.#tried.text, records: recordsBehind(position.totals) })
+    if (committed.is !== 'done') return committed
+    this.#doubtful = false
+    return this.#reached(this.#tried)
+  }
+
+  #reached({ text, outcome }: { text: string; outcome: Settled }): Settled {
+    this.#committed = text
+    this.#tried = undefined
+    this.#dueAt = performance.now() + day
+    return outcome
+  }
+}
