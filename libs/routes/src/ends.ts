@@ -1,7 +1,6 @@
 /** By which schema a route is read: the connections at its ends say it, for a route does not write what they speak. */
-import type { z } from 'zod'
+import { fieldOf } from './attempt.ts'
 import { type Connection, type Protocol, protocolOf } from './connection.ts'
-import { type Finding, findingsOf } from './finding.ts'
 import type { ByEnds } from './route.ts'
 
 /** Connections by name; undefined is one that exists and is not valid, so that nothing can be said of its use. */
@@ -20,25 +19,4 @@ export function schemasFor<T>(schemas: ByEnds<T>, spec: unknown, known: KnownCon
 function spokenAt(end: 'source' | 'sink', spec: unknown, known: KnownConnections): Protocol[] | undefined {
   const connection = known.get(String(fieldOf(fieldOf(spec, end), 'connection')))
   return connection && [protocolOf(connection)]
-}
-
-/** Reads a value by the schema that finds least fault with it: one unknown name makes nothing else of a route wrong. */
-export function readBest<T>(schemas: readonly z.ZodType<T>[], value: unknown): Read<T> {
-  const reads = schemas.map((schema): Read<T> => {
-    const { data, error } = schema.safeParse(value)
-    return { schema, data, findings: error === undefined ? [] : findingsOf(error) }
-  })
-  return reads.reduce((best, read) => (read.findings.length < best.findings.length ? read : best))
-}
-
-/** What a schema made of a value, or found wrong with it. */
-export interface Read<T> {
-  schema: z.ZodType<T>
-  data: T | undefined
-  findings: Finding[]
-}
-
-/** A field of what may be a map; undefined where there is none. */
-export function fieldOf(value: unknown, key: PropertyKey): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
 }

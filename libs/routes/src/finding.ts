@@ -73,6 +73,11 @@ export function warningAt(path: readonly PropertyKey[], code: string, message: s
   return { severity: 'warning', code, message, path }
 }
 
+/** What a field of another product becomes here, or that it says nothing here. */
+export function noteAt(path: readonly PropertyKey[], code: string, message: string): Finding {
+  return { severity: 'note', code, message, path }
+}
+
 function findingOf(issue: z.core.$ZodIssue): Finding {
   const params: Record<string, unknown> = issue.code === 'custom' ? (issue.params ?? {}) : {}
   const code = typeof params.code === 'string' ? params.code : 'invalid_value'

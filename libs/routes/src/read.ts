@@ -1,14 +1,14 @@
 /** Documents -> connections and routes, with every problem of every document in one pass. */
-import { z } from 'zod'
-import { checkConnection, checkEnds, checkReferences, checkRoute } from './checks.ts'
-import { type Connection, connectionSpec } from './connection.ts'
-import { type ParsedDocument, parseFile, type SourceFile } from './document.ts'
-import { fieldOf, type KnownConnections, readBest, schemasFor } from './ends.ts'
-import { fields, name, oneOf } from './fields.ts'
-import { errorAt, type Finding } from './finding.ts'
+import type { Connection } from './connection.ts'
+import { parseFile, type SourceFile } from './document.ts'
+import { type Draft, draftsOf, inSpec, isValid, originOf, problemsOf, readRoute, type Written } from './draft.ts'
+import type { KnownConnections } from './ends.ts'
+import { errorAt } from './finding.ts'
+import { connectorsAmong } from './iot-mq/known-connectors.ts'
+import { isTopicMap } from './iot-mq/translate.ts'
 import { checkLoops } from './loops.ts'
 import type { DocumentProblem } from './problem.ts'
-import { byEnds, type Route, routeSpecs } from './route.ts'
+import type { Route } from './route.ts'
 
 /** What was read. The valid documents are there also where others have problems. */
 export interface Documents {
@@ -17,46 +17,63 @@ export interface Documents {
   problems: DocumentProblem[]
 }
 
-const header = { apiVersion: oneOf('millrace.dev/v1'), metadata: fields({ name: name() }) }
-const connectionKind = fields({ ...header, kind: oneOf('Connection'), spec: connectionSpec })
-const routeKinds = byEnds((source, sink) => fields({ ...header, kind: oneOf('Route'), spec: routeSpecs[source][sink] }))
-const anyKind = fields({ ...header, kind: oneOf('Connection', 'Route'), spec: z.unknown() })
-
-/** One document on its way: what it is, as far as that can be told, and what was found in it. */
-interface Draft {
-  file: string
-  document: ParsedDocument
-  kind: unknown
-  name: unknown
-  findings: Finding[]
-  /** As it was written; for looking at single fields of what is not valid as a whole. */
-  spec: unknown
-  /** Read; where it has errors, without the fields that have them, so that the rest can be checked too. */
-  connection?: Connection | undefined
-  route?: Route | undefined
-}
-
 /**
- * Reads native documents (`apiVersion: millrace.dev/v1`, kinds `Connection` and `Route`), any number a file. Routes may
- * name these connections, and those `known` already. Never throws.
+ * Reads documents, any number a file: native ones (`apiVersion: millrace.dev/v1`, kinds `Connection` and `Route`), and
+ * those of Azure IoT MQ (`KafkaConnector`, `KafkaConnectorTopicMap`), which stand for native ones. Routes may name these
+ * connections, and those `known` already. Never throws.
  */
 export function readDocuments(files: readonly SourceFile[], known: readonly Connection[] = []): Documents {
   const problems: DocumentProblem[] = []
-  const drafts: Draft[] = []
+  const documents: Written[] = []
   for (const { file, text } of files) {
     const parsed = parseFile(text)
     const faults = [...parsed.faults, ...parsed.documents.flatMap(document => document.faults)]
     problems.push(...faults.map(fault => ({ severity: 'error' as const, file, ...fault })))
-    drafts.push(...parsed.documents.map(document => draftOf(file, document)))
+    documents.push(...parsed.documents.map(document => ({ file, document })))
   }
-  const named = new Map<string, Connection | undefined>(known.map(connection => [connection.name, connection]))
-  for (const { kind, name, connection } of drafts) {
-    if (kind === 'Connection' && typeof name === 'string') named.set(name, connection)
-  }
+  const { drafts, named } = draftAll(documents, known)
   for (const draft of drafts) {
     if (draft.kind === 'Route') readRoute(draft, named)
     checkAmongOthers(draft, drafts)
   }
+  tellLoops(drafts, named)
+  problems.push(...drafts.flatMap(problemsOf))
+  const valid = drafts.filter(isValid)
+  return {
+    connections: valid.flatMap(({ connection }) => connection ?? []),
+    routes: valid.flatMap(({ route }) => route ?? []),
+    problems: withoutRepeats(problems.sort(byPlace(files))),
+  }
+}
+
+/** What the documents are, with all connections read: a topic map can be told of only when its connector is known. */
+function draftAll(documents: readonly Written[], known: readonly Connection[]) {
+  const [maps, others] = [true, false].map(isMap =>
+    documents.filter(({ document }) => isTopicMap(document.value) === isMap),
+  )
+  const drafts = (others ?? []).flatMap(one => draftsOf(one, new Map()))
+  const named = new Map<string, Connection | undefined>(known.map(connection => [connection.name, connection]))
+  for (const { kind, name, connection } of drafts) {
+    if (kind === 'Connection' && typeof name === 'string') named.set(name, connection)
+  }
+  const connectors = connectorsAmong(
+    documents.map(({ document }) => document.value),
+    named,
+  )
+  drafts.push(...(maps ?? []).flatMap(one => draftsOf(one, connectors)))
+  return { drafts, named }
+}
+
+function checkAmongOthers(draft: Draft, drafts: readonly Draft[]): void {
+  const first = drafts.find(other => other.kind === draft.kind && other.name === draft.name)
+  if (typeof draft.name === 'string' && first !== undefined && first !== draft) {
+    const { line } = first.document.place(originOf(first, ['metadata', 'name']))
+    const message = `there is another ${String(draft.kind)} of this name, at ${first.file}:${line}`
+    draft.findings.push(errorAt(['metadata', 'name'], 'duplicate_name', message))
+  }
+}
+
+function tellLoops(drafts: readonly Draft[], named: KnownConnections): void {
   const loops = checkLoops(
     drafts.flatMap(({ route }) => route ?? []),
     named,
@@ -65,73 +82,14 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
     const loop = route && loops.get(route)
     if (loop !== undefined) findings.push(...inSpec([loop]))
   }
-  problems.push(...drafts.flatMap(problemsOf))
-  const valid = drafts.filter(
-    ({ document, findings }) => document.faults.length === 0 && findings.every(({ severity }) => severity !== 'error'),
-  )
-  return {
-    connections: valid.flatMap(({ connection }) => connection ?? []),
-    routes: valid.flatMap(({ route }) => route ?? []),
-    problems: problems.sort(byPlace(files)),
-  }
 }
 
-/** A document, and the connection where it is one. A route is read when all connections are known: see `readRoute`. */
-function draftOf(file: string, document: ParsedDocument): Draft {
-  const { value } = document
-  const kind = fieldOf(value, 'kind')
-  const name = fieldOf(fieldOf(value, 'metadata'), 'name')
-  const draft: Draft = { file, document, kind, name, spec: fieldOf(value, 'spec'), findings: [] }
-  if (kind === 'Connection') {
-    const read = readWith([connectionKind], value, draft.findings)
-    draft.connection = read && { name: read.metadata.name, ...read.spec }
-    if (draft.connection !== undefined) draft.findings.push(...inSpec(checkConnection(draft.connection)))
-  } else if (kind !== 'Route') readWith([anyKind], value, draft.findings)
-  return draft
-}
-
-function readRoute(draft: Draft, known: KnownConnections): void {
-  const read = readWith(schemasFor(routeKinds, draft.spec, known), draft.document.value, draft.findings)
-  draft.route = read && { name: read.metadata.name, ...read.spec }
-  if (draft.route !== undefined) {
-    draft.findings.push(...inSpec([...checkRoute(draft.route), ...checkEnds(draft.route, known)]))
-  }
-  const end = (name: string) => fieldOf(fieldOf(draft.spec, name), 'connection')
-  draft.findings.push(...inSpec(checkReferences({ source: end('source'), sink: end('sink') }, known)))
-}
-
-/** Reads a value; what is wrong is found, and left out of a second attempt, so that what is right is there. */
-function readWith<T>(schemas: readonly z.ZodType<T>[], value: unknown, findings: Finding[]): T | undefined {
-  const read = readBest(schemas, value)
-  if (read.data !== undefined) return read.data
-  findings.push(...read.findings)
-  const rest: unknown = structuredClone(value)
-  for (const { path } of read.findings) leaveOut(rest, path)
-  return read.schema.safeParse(rest).data
-}
-
-function leaveOut(value: unknown, path: readonly PropertyKey[]): void {
-  const last = path.at(-1)
-  const holder = path.slice(0, -1).reduce(fieldOf, value)
-  if (last !== undefined && typeof holder === 'object' && holder !== null) Reflect.deleteProperty(holder, last)
-}
-
-function checkAmongOthers(draft: Draft, drafts: readonly Draft[]): void {
-  const first = drafts.find(other => other.kind === draft.kind && other.name === draft.name)
-  if (typeof draft.name === 'string' && first !== undefined && first !== draft) {
-    const { line } = first.document.place(['metadata', 'name'])
-    const message = `there is another ${String(draft.kind)} of this name, at ${first.file}:${line}`
-    draft.findings.push(errorAt(['metadata', 'name'], 'duplicate_name', message))
-  }
-}
-
-const inSpec = (findings: Finding[]): Finding[] =>
-  findings.map(finding => ({ ...finding, path: ['spec', ...finding.path] }))
-
-function problemsOf({ file, document, findings }: Draft): DocumentProblem[] {
-  return findings.map(({ severity, code, message, hint, path, at }) => {
-    const field = path.length === 0 ? '' : `${path.map(String).join('.')}: `
-    return { severity, code, file, ...document.place(path, at), message: field + message, hint }
+/** What several routes of one topic map have of it in common is told once. */
+function withoutRepeats(problems: readonly DocumentProblem[]): DocumentProblem[] {
+  const seen = new Set<string>()
+  return problems.filter(({ file, line, column, message }) => {
+    const key = JSON.stringify([file, line, column, message])
+    return !seen.has(key) && seen.add(key)
   })
 }
 

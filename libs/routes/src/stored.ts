@@ -3,9 +3,10 @@
  * out, so that a later version's defaults do not change a route that is running. All JSON.
  */
 import { z } from 'zod'
+import { readBest } from './attempt.ts'
 import { checkEnds, checkReferences, checkRoute } from './checks.ts'
 import { type Connection, type ConnectionSpec, connectionSpec } from './connection.ts'
-import { readBest, schemasFor } from './ends.ts'
+import { schemasFor } from './ends.ts'
 import { type Finding, findingsOf } from './finding.ts'
 import { checkLoops } from './loops.ts'
 import { type Route, type RouteSpec, routeSpecs } from './route.ts'

@@ -43,8 +43,8 @@ describe('hostile text', () => {
   ])('%s: an error, quickly', (_what, text, message) => {
     const begun = performance.now()
     const problems = problemsOf(text)
-    // Well within the second that a loaded machine may take for what takes 100 ms.
-    expect(performance.now() - begun).toBeLessThan(1000)
+    // What takes 100 ms takes ten times as long on a loaded machine; what is not bounded takes for ever.
+    expect(performance.now() - begun).toBeLessThan(5000)
     expect(problems.join('\n')).toContain(message)
   })
 

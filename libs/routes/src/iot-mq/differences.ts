@@ -1,0 +1,89 @@
+/** What of a topic map means something else here than it did there, each told once, where it stands. */
+import { errorAt, type Finding, noteAt, warningAt } from '../finding.ts'
+import { legalName } from './names.ts'
+import type { ConnectorFacts } from './known-connectors.ts'
+import { batchLimits, compressionOf } from './sending.ts'
+import type { KafkaToMqtt, MqttToKafka, TopicMap } from './topic-map.ts'
+
+type Spec = TopicMap['spec']
+type Path = readonly PropertyKey[]
+
+/** All of them, in the order of the document. */
+export function differences({ metadata, spec }: TopicMap, facts: ConnectorFacts): Finding[] {
+  const routes = spec.routes.flatMap(({ mqttToKafka, kafkaToMqtt }, index) => {
+    const path = ['spec', 'routes', index]
+    const route = mqttToKafka ?? kafkaToMqtt
+    return [
+      ...(route
+        ? renamed(`${metadata.name}-${route.name}`, [...path, mqttToKafka ? 'mqttToKafka' : 'kafkaToMqtt'])
+        : []),
+      ...(mqttToKafka ? ofSharing(mqttToKafka, [...path, 'mqttToKafka', 'sharedSubscription']) : []),
+      ...(kafkaToMqtt ? ofReading(kafkaToMqtt, [...path, 'kafkaToMqtt']) : []),
+    ]
+  })
+  return [...ofCompression(spec, facts), ...ofBatching(spec, facts), ...ofPartitions(spec, facts), ...routes]
+}
+
+function ofCompression(spec: Spec, facts: ConnectorFacts): Finding[] {
+  if (compressionOf(spec, facts) === spec.compression) return []
+  const message = `Event Hubs refuses ${spec.compression}: the routes run uncompressed; gzip works in its premium tiers`
+  return [warningAt(['spec', 'compression'], 'event_hubs', message)]
+}
+
+function ofBatching(spec: Spec, facts: ConnectorFacts): Finding[] {
+  const path = ['spec', 'batching']
+  if (spec.batching === undefined) return []
+  if (!spec.batching.enabled) {
+    const message =
+      'what has come while a delivery was under way goes out together all the same; nothing waits for more'
+    return [noteAt([...path, 'enabled'], 'differs', message)]
+  }
+  const wait = 'says nothing here: nothing waits for more; while one delivery is under way, the next gathers'
+  const { records, bytes, hubBytes } = batchLimits
+  return [
+    noteAt([...path, 'latencyMs'], 'no_effect', wait),
+    ...ofLimit(spec.batching.maxMessages, records, [...path, 'maxMessages']),
+    ...ofLimit(spec.batching.maxBytes, facts.isEventHubs ? hubBytes : bytes, [...path, 'maxBytes']),
+  ]
+}
+
+function ofLimit(value: number, [least, most]: readonly [number, number], path: Path): Finding[] {
+  if (value >= least && value <= most) return []
+  return [warningAt(path, 'differs', `is taken as ${value < least ? least : most}: a batch has ${least} to ${most}`)]
+}
+
+function ofPartitions(spec: Spec, { instances }: ConnectorFacts): Finding[] {
+  const { partitionStrategy, partitionKeyProperty } = spec
+  const path = ['spec', 'partitionStrategy']
+  if (partitionKeyProperty !== undefined && partitionStrategy !== 'property') {
+    const message = 'has no effect without partitionStrategy: property'
+    return [warningAt(['spec', 'partitionKeyProperty'], 'no_effect', message)]
+  }
+  if (partitionStrategy !== 'static') return []
+  if (instances === undefined) {
+    const message = "takes its partitions from the connector's instances: give the KafkaConnector in the same command"
+    return [errorAt(path, 'missing_instances', message)]
+  }
+  const message = 'a partition for each subscriber: as many as the connector has instances, or share a subscription'
+  return [noteAt(path, 'differs', message)]
+}
+
+function ofSharing({ sharedSubscription }: MqttToKafka, path: Path): Finding[] {
+  if (sharedSubscription === undefined) return []
+  const message =
+    'says nothing here: the group is the route; other clients in a group of this name share nothing with it'
+  return [noteAt([...path, 'groupName'], 'differs', message)]
+}
+
+/** Where reading begins is not where the connector's group had got to. */
+function ofReading({ consumerGroupId }: KafkaToMqtt, path: Path): Finding[] {
+  const field = consumerGroupId === undefined ? 'name' : 'consumerGroupId'
+  const message =
+    "the topic is read from its earliest record, not from the group's offsets; to go on from those, convert and write them into source.start.offsets"
+  return [warningAt([...path, field], 'start', message)]
+}
+
+function renamed(name: string, path: Path): Finding[] {
+  const legal = legalName(name)
+  return legal === name ? [] : [noteAt([...path, 'name'], 'renamed', `the route is called ${legal} here`)]
+}

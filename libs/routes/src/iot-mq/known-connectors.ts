@@ -1,0 +1,35 @@
+/** The connectors that a topic map may name, and what it asks about one. */
+import { fieldOf } from '../attempt.ts'
+import type { KnownConnections } from '../ends.ts'
+import { isEventHubs } from '../event-hubs.ts'
+import { legalName, localName } from './names.ts'
+
+/** What a topic map asks about its connector. */
+export interface ConnectorFacts {
+  /** Undefined: its connections are known from before, and say nothing of it. */
+  instances?: number | undefined
+  isEventHubs: boolean
+}
+
+/** Connectors by the names of their connections. */
+export type Connectors = ReadonlyMap<string, ConnectorFacts>
+
+/**
+ * The connectors that a topic map may name: those among these documents, valid or not, and the pairs of connections that
+ * would be one's, wherever they come from.
+ */
+export function connectorsAmong(values: readonly unknown[], named: KnownConnections): Connectors {
+  const facts = (name: string) => {
+    const kafka = named.get(name)?.kafka
+    return { isEventHubs: kafka !== undefined && isEventHubs(kafka) }
+  }
+  const pairs = [...named.keys()].filter(name => named.has(localName(name)))
+  const connectors = new Map<string, ConnectorFacts>(pairs.map(name => [name, facts(name)]))
+  for (const value of values) {
+    if (fieldOf(value, 'kind') !== 'KafkaConnector') continue
+    const name = legalName(String(fieldOf(fieldOf(value, 'metadata'), 'name')))
+    const instances = fieldOf(fieldOf(value, 'spec'), 'instances')
+    connectors.set(name, { ...facts(name), instances: typeof instances === 'number' ? instances : 1 })
+  }
+  return connectors
+}

@@ -1,0 +1,99 @@
+/** `KafkaConnectorTopicMap` of Azure IoT MQ: what goes from which topic to which, by a connector, in either direction. */
+import type { z } from 'zod'
+import { type Checked, exactlyOne, fields, flag, integer, list, oneOf, tell, text } from '../fields.ts'
+import { checkTopicName } from '../kafka-topic.ts'
+import { isTemplate } from '../template.ts'
+import { header } from './header.ts'
+
+/** A topic map, with its defaults filled in. */
+export interface TopicMap {
+  metadata: { name: string }
+  spec: {
+    kafkaConnectorRef: string
+    compression: 'none' | 'gzip' | 'snappy' | 'lz4'
+    batching?: Batching | undefined
+    partitionStrategy: 'default' | 'static' | 'topic' | 'property'
+    partitionKeyProperty?: string | undefined
+    /** Azure's resource manager writes it as text. */
+    copyMqttProperties: boolean | 'true' | 'false'
+    /** Exactly one of the two in each. */
+    routes: { mqttToKafka?: MqttToKafka | undefined; kafkaToMqtt?: KafkaToMqtt | undefined }[]
+  }
+}
+
+/** What is gathered before it is sent. */
+interface Batching {
+  enabled: boolean
+  latencyMs: number
+  maxMessages: number
+  maxBytes: number
+}
+
+export interface MqttToKafka {
+  name: string
+  mqttTopic: string
+  kafkaTopic: string
+  kafkaAcks: 'zero' | 'one' | 'all'
+  qos: 0 | 1
+  sharedSubscription?: { groupName: string; groupMinimumShareNumber: number } | undefined
+}
+
+export interface KafkaToMqtt {
+  name: string
+  kafkaTopic: string
+  mqttTopic: string
+  /** A prefix. */
+  consumerGroupId?: string | undefined
+  qos: 0 | 1
+}
+
+const ends = {
+  name: text(),
+  mqttTopic: text().check(checkFixed),
+  kafkaTopic: text().check(checkTopicName),
+  qos: oneOf(0, 1).default(1),
+}
+
+const mqttToKafka = fields({
+  ...ends,
+  kafkaAcks: oneOf('zero', 'one', 'all').default('one'),
+  sharedSubscription: fields({ groupName: text(), groupMinimumShareNumber: integer(0, 255) }).optional(),
+})
+
+const kafkaToMqtt = fields({ ...ends, consumerGroupId: text().optional() })
+
+const most = 2 ** 32 - 1
+
+const batching = fields({
+  enabled: flag().default(false),
+  latencyMs: integer(0, 65_535).default(5),
+  maxMessages: integer(0, most).default(100_000),
+  maxBytes: integer(0, most).default(1_000_000),
+})
+
+export const topicMap: z.ZodType<TopicMap> = header({
+  kind: oneOf('KafkaConnectorTopicMap'),
+  spec: fields({
+    kafkaConnectorRef: text(),
+    compression: oneOf('none', 'gzip', 'snappy', 'lz4').default('none'),
+    batching: batching.optional(),
+    partitionStrategy: oneOf('default', 'static', 'topic', 'property').default('default'),
+    partitionKeyProperty: text().optional(),
+    copyMqttProperties: oneOf<boolean | 'true' | 'false'>(true, false, 'true', 'false').default(false),
+    routes: list(exactlyOne({ mqttToKafka: mqttToKafka.optional(), kafkaToMqtt: kafkaToMqtt.optional() })),
+  }).check(checkKeyProperty),
+})
+
+/** `${` begins an expression here, and is nothing special there. */
+function checkFixed(checked: Checked<string>): void {
+  if (!isTemplate(checked.value)) return
+  const hint = 'convert the document, and write a template in the route that it makes'
+  tell(checked, 'a topic is fixed text: it can have no ${', { code: 'bad_topic', hint })
+}
+
+function checkKeyProperty(checked: Checked<{ partitionStrategy: string; partitionKeyProperty?: unknown }>): void {
+  const { partitionStrategy, partitionKeyProperty } = checked.value
+  if (partitionStrategy !== 'property' || partitionKeyProperty !== undefined) return
+  const message = 'missing; expected the user property that partitionStrategy: property is about'
+  tell(checked, message, { code: 'invalid_value', path: ['partitionKeyProperty'] })
+}

@@ -1,0 +1,246 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { compileTemplate, connectionDocument, readDocuments, routeDocument } from '@millrace/routes'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { connector, down, topicMap, translated, up } from './iot-mq-documents.ts'
+
+/** The one route of a map. */
+function routeOf(map: Parameters<typeof topicMap>[0], hub: Parameters<typeof connector>[0] = {}) {
+  const [route] = Object.values(translated(connector(hub), topicMap(map)).routes)
+  if (route === undefined) throw new Error(told(map).join('\n'))
+  return route
+}
+const told = (map: Parameters<typeof topicMap>[0]) => translated(connector(), topicMap(map)).told
+const notes = (map: Parameters<typeof topicMap>[0]) => translated(connector(), topicMap(map)).notes
+const eventHubs = {
+  kafka: `endpoint: "ns.servicebus.windows.net:9093", tls: { tlsEnabled: true }, authentication: { enabled: true, authType: { systemAssignedManagedIdentity: { audience: a } } }`,
+}
+
+test('mqttToKafka is a route from the local broker to Kafka', () => {
+  expect(routeOf({})).toMatchObject({
+    name: 'map-up',
+    source: { protocol: 'mqtt', connection: 'hub-local', topics: ['a/#'], qos: 1, subscribers: 1 },
+    sink: { protocol: 'kafka', connection: 'hub', topic: 't', partition: 'key', acks: 1, compression: 'none' },
+    headers: 'none',
+    delivery: 'atLeastOnce',
+  })
+})
+
+test('kafkaToMqtt is a route from Kafka to the local broker', () => {
+  expect(routeOf({ routes: [down] })).toMatchObject({
+    name: 'map-down',
+    source: { protocol: 'kafka', connection: 'hub', topics: ['t'], group: 'down', start: 'earliest' },
+    sink: { protocol: 'mqtt', connection: 'hub-local', topic: 'b', qos: 1 },
+    headers: 'none',
+  })
+})
+
+test('the group is the route’s name, behind the prefix where there is one', () => {
+  expect(routeOf({ routes: [down.replace('name', 'consumerGroupId: pre, name')] }).source).toMatchObject({
+    group: 'pre-down',
+  })
+  expect(told({ routes: [down] }).join()).toContain('kafkaToMqtt.name: the topic is read from its earliest record')
+})
+
+test.each([
+  ['zero', 0],
+  ['one', 1],
+  ['all', 'all'],
+])('kafkaAcks %s is acks %s', (kafkaAcks, acks) => {
+  expect(routeOf({ routes: [up.replace('name', `kafkaAcks: ${kafkaAcks}, name`)] }).sink).toMatchObject({ acks })
+})
+
+test('qos is the subscription’s, or the publish’s', () => {
+  expect(routeOf({ routes: [up.replace('name', 'qos: 0, name')] }).source).toMatchObject({ qos: 0 })
+  expect(routeOf({ routes: [down.replace('name', 'qos: 0, name')] }).sink).toMatchObject({ qos: 0 })
+})
+
+test('a shared subscription has as many subscribers; its group’s name is told to say nothing', () => {
+  const shared = (share: number) =>
+    up.replace('name', `sharedSubscription: { groupName: g, groupMinimumShareNumber: ${share} }, name`)
+  expect(routeOf({ routes: [shared(3)] }).source).toMatchObject({ subscribers: 3 })
+  expect(routeOf({ routes: [shared(0)] }).source).toMatchObject({ subscribers: 1 })
+  expect(notes({ routes: [shared(3)] }).join()).toContain('sharedSubscription.groupName: says nothing here')
+})
+
+describe('copyMqttProperties', () => {
+  test.each([
+    ['true', 'iotOperations'],
+    ['"true"', 'iotOperations'],
+    ['false', 'none'],
+    ['"false"', 'none'],
+  ])('%s makes headers %s, of each route', (copy, headers) => {
+    const { routes } = translated(
+      connector(),
+      topicMap({ rest: `  copyMqttProperties: ${copy}\n`, routes: [up, down] }),
+    )
+    expect(Object.values(routes).map(route => route.headers)).toEqual([headers, headers])
+  })
+})
+
+describe('compression', () => {
+  test.each(['none', 'gzip', 'snappy', 'lz4'])('%s is itself', compression => {
+    expect(routeOf({ rest: `  compression: ${compression}\n` }).sink).toMatchObject({ compression })
+  })
+
+  test.each([
+    ['gzip', 'gzip', []],
+    ['snappy', 'none', [expect.stringContaining('Event Hubs refuses snappy: the routes run uncompressed')]],
+    ['lz4', 'none', [expect.stringContaining('Event Hubs refuses lz4: the routes run uncompressed')]],
+  ])('%s to Event Hubs is %s', (asked, compression, warnings) => {
+    const map = { rest: `  compression: ${asked}\n` }
+    expect(routeOf(map, eventHubs).sink).toMatchObject({ compression })
+    const about = translated(connector(eventHubs), topicMap(map)).told.filter(one => one.includes('spec.compression'))
+    expect(about).toEqual(warnings)
+  })
+})
+
+describe('batching', () => {
+  const batch = (fields: string) => ({ rest: `  batching: { ${fields} }\n` })
+
+  test('that is enabled bounds what goes out together', () => {
+    expect(routeOf(batch('enabled: true, maxMessages: 100, maxBytes: 1024')).sink).toMatchObject({
+      batch: { maxRecords: 100, maxBytes: 1024 },
+    })
+    expect(routeOf(batch('enabled: true')).sink).toMatchObject({ batch: { maxRecords: 100_000, maxBytes: 1_000_000 } })
+    expect(notes(batch('enabled: true, latencyMs: 9')).join()).toContain('batching.latencyMs: says nothing here')
+  })
+
+  test('that is not is as if it were not there', () => {
+    expect(routeOf(batch('maxMessages: 5')).sink).toEqual(routeOf({}).sink)
+    expect(notes(batch('enabled: false')).join()).toContain('goes out together all the same')
+  })
+
+  test('beyond what a batch can have is taken as the most, or the least, and told', () => {
+    const map = batch('enabled: true, maxMessages: 0, maxBytes: 4294967295')
+    expect(routeOf(map).sink).toMatchObject({ batch: { maxRecords: 1, maxBytes: 2 ** 30 } })
+    expect(routeOf(map, eventHubs).sink).toMatchObject({ batch: { maxRecords: 1, maxBytes: 1_000_000 } })
+    expect(told(map).join()).toMatch(/maxMessages: is taken as 1: .*maxBytes: is taken as 1073741824: /)
+  })
+})
+
+describe('partitionStrategy', () => {
+  test('default has no key', () => {
+    expect(routeOf({ rest: '  partitionStrategy: default\n' }).sink).toEqual(routeOf({}).sink)
+    expect(routeOf({}).sink).not.toHaveProperty('key')
+  })
+
+  test('static is a partition for each of as many subscribers as the connector has instances', () => {
+    const { source, sink } = routeOf({ rest: '  partitionStrategy: static\n' })
+    expect({ source, sink }).toMatchObject({ source: { subscribers: 2 }, sink: { partition: 'lane' } })
+  })
+
+  test('static needs the connector in the same command', () => {
+    const known = readDocuments([{ file: 'f', text: connector() }]).connections
+    const text = topicMap({ rest: '  partitionStrategy: static\n' })
+    const { problems } = readDocuments([{ file: 'f', text }], known)
+    expect(problems.find(({ severity }) => severity === 'error')?.message).toContain('give the KafkaConnector')
+  })
+
+  test('topic has the MQTT topic as the key', () => {
+    expect(routeOf({ rest: '  partitionStrategy: topic\n' }).sink).toMatchObject({ key: '${source.topic}' })
+  })
+
+  test.each([
+    ['device-id', 'device-id'],
+    ['user.x', 'user.user.x'],
+    ['a"}b', 'a"}b'],
+  ])('property %s has its value as the key', (property, header) => {
+    const { sink } = routeOf({
+      rest: `  partitionStrategy: property\n  partitionKeyProperty: ${JSON.stringify(property)}\n`,
+    })
+    const key = compileTemplate(('key' in sink && sink.key) || '')
+    const input = { key: null, value: null, time: -1, topic: null, partition: null, offset: null, device: null }
+    expect(key({ ...input, header: name => (name === header ? 'it' : null) })).toBe('it')
+    expect(key({ ...input, header: () => null })).toBeNull()
+  })
+
+  test('property needs to know which, and no other strategy does', () => {
+    expect(told({ rest: '  partitionStrategy: property\n' }).join()).toContain('partitionKeyProperty: missing')
+    expect(told({ rest: '  partitionKeyProperty: x\n' }).join()).toContain('has no effect without partitionStrategy')
+  })
+})
+
+describe('kafkaConnectorRef', () => {
+  test('of no connector is an error, once, with the nearest name', () => {
+    const problems = told({ connector: 'hob', routes: [up, down] }).filter(one => !one.includes('warning'))
+    expect(problems).toEqual(['f:12:22: spec.kafkaConnectorRef: there is no such connector; did you mean "hub"?'])
+  })
+
+  test('may be of one that was applied before', () => {
+    const known = readDocuments([{ file: 'f', text: connector(eventHubs) }]).connections
+    const { routes, problems } = readDocuments([{ file: 'f', text: topicMap({ rest: '  compression: lz4\n' }) }], known)
+    expect(routes.map(route => route.sink)).toMatchObject([{ connection: 'hub', compression: 'none' }])
+    expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
+  })
+})
+
+test.each([
+  [{ routes: [up.replace('a/#', 'a/#/b')] }, 'f:13:50: spec.routes.0.mqttToKafka.mqttTopic: # stands at the end only'],
+  [
+    { routes: [down.replace('mqttTopic: b', 'mqttTopic: b/+')] },
+    'spec.routes.0.kafkaToMqtt.mqttTopic: a topic that is',
+  ],
+  [{ routes: [down.replace('mqttTopic: b', 'mqttTopic: "${record.key}"')] }, 'it can have no ${'],
+  [{ routes: [up.replace('kafkaTopic: t', 'kafkaTopic: "/t/"')] }, 'kafkaTopic: expected a Kafka topic'],
+  [{ routes: [up.replace('name: up, ', '')] }, 'spec.routes.0.mqttToKafka.name: missing'],
+  [{ routes: [up.replace('name', 'qos: 2, name')] }, 'qos: expected one of 0, 1'],
+  [{ routes: [up.replace('name', 'kafkaAcks: 1, name')] }, 'kafkaAcks: expected one of zero, one, all'],
+  [{ routes: [up.replace('mqttTopic', 'mqtTopic')] }, 'mqtTopic: unknown field; known here: name, mqttTopic'],
+  [{ routes: [`${up}, ${down}`] }, 'exactly one of these must stand here: mqttToKafka, kafkaToMqtt'],
+  [{ routes: [] }, 'routes: the list is empty'],
+  [{ routes: [up, up] }, 'there is another Route of this name, at f:13'],
+  [{ rest: '  compression: zstd\n' }, 'compression: expected one of none, gzip, snappy, lz4'],
+  [{ rest: '  copyMqttProperties: yes\n' }, 'expected one of true, false, true, false'],
+  [{ rest: '  partitionStrategy: random\n' }, 'expected one of default, static, topic, property'],
+  [{ rest: '  batching: { enabled: true, latencyMs: 70000 }\n' }, 'expected a whole number from 0 to 65535'],
+])('%#: what is wrong is told where it stands', (map, message) => expect(told(map).join('\n')).toContain(message))
+
+test('a circle through a map is told where it stands', () => {
+  const circle = [up.replace('a/#', 'b/#'), down.replace('mqttTopic: b', 'mqttTopic: b/c')]
+  expect(told({ routes: circle }).join('\n')).toContain(
+    'f:13:67: spec.routes.0.mqttToKafka.kafkaTopic: what it writes comes back to it for ever',
+  )
+})
+
+const examples = join(import.meta.dirname, '../../../examples/iot-mq')
+const example = (file: string) => [{ file, text: readFileSync(join(examples, file), 'utf8') }]
+
+test.each([
+  [
+    'event-hubs.yaml',
+    ['compression', 'copyMqttProperties', 'kafkaAcks', 'sharedSubscription', 'consumerGroupId', 'qos'],
+  ],
+  ['kafka.yaml', ['name']],
+])('the documents of examples/iot-mq/%s are valid, and what lowers or differs is told', (file, warned) => {
+  const { problems, connections, routes } = readDocuments(example(file))
+  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
+  const warnings = problems.filter(({ severity }) => severity === 'warning')
+  expect(warnings.map(({ message }) => /^[\w.]+?(\w+): /.exec(message)?.[1])).toEqual(warned)
+  expect([connections.length, routes.length]).toEqual([2, 2])
+})
+
+const choices = fc.record({
+  compression: fc.constantFrom('none', 'gzip', 'snappy', 'lz4'),
+  partitionStrategy: fc.constantFrom('default', 'static', 'topic', 'property'),
+  partitionKeyProperty: fc.constantFrom('device-id', 'mqtt.x', 'a b'),
+  copyMqttProperties: fc.constantFrom(true, false, 'true', 'false'),
+  batching: fc.record({ enabled: fc.boolean(), maxMessages: fc.nat(), maxBytes: fc.nat() }, { requiredKeys: [] }),
+})
+
+test('documents that are converted mean what they meant before, whatever they say', () => {
+  fc.assert(
+    fc.property(choices, fc.constantFrom({}, eventHubs), (spec, hub) => {
+      const lines = Object.entries(spec).map(([field, value]) => `  ${field}: ${JSON.stringify(value)}\n`)
+      const text = [connector(hub), topicMap({ rest: lines.join(''), routes: [up, down] })].join('---\n')
+      const read = readDocuments([{ file: 'f', text }])
+      const native = [...read.connections.map(connectionDocument), ...read.routes.map(routeDocument)]
+      expect(native).toHaveLength(4)
+      const again = readDocuments([{ file: 'g', text: native.map(one => JSON.stringify(one)).join('\n---\n') }])
+      expect(again.connections).toEqual(read.connections)
+      expect(again.routes).toEqual(read.routes)
+      expect(again.problems.filter(({ severity }) => severity === 'error')).toEqual([])
+    }),
+  )
+})
