@@ -15,6 +15,7 @@ import { ask, requireFree } from './ports.mjs'
  * @property {{port: number, advertisedPort: number}} [proxied] one more listener, which tells clients to come to another
  *   port: that of a proxy in front
  * @property {Record<string, string>} [properties] broker settings; they win over ours
+ * @property {string[]} [scram] users for SCRAM that a new folder begins with, as Kafka's `format --add-scram` has them
  */
 
 /** ApiVersions, version 0: the request that any Kafka answers before anything else. */
@@ -33,21 +34,21 @@ export async function startKafka(options) {
   }
   await mkdir(folder, { recursive: true })
   await writeFile(config, kafkaConfig(options))
-  await format(jars, folder, config)
+  await format(options, config)
   const child = start('java', javaArguments(jars, ['-Xms128m', '-Xmx512m'], ['kafka.Kafka', config]), { log })
   await untilAnswers(child, () => ask(port, apiVersions), { name: 'Kafka', log })
   return child
 }
 
 /**
- * @param {string} jars
- * @param {string} folder
+ * @param {KafkaOptions} options
  * @param {string} config
  */
-async function format(jars, folder, config) {
+async function format({ jars, folder, scram = [] }, config) {
   const formatted = await stat(path.join(folder, 'data', 'meta.properties')).catch(() => undefined)
   if (formatted !== undefined) return
   const main = ['kafka.tools.StorageTool', 'format', '-c', config, '-t', clusterId, '--ignore-formatted']
+  for (const user of scram) main.push('--add-scram', user)
   await promisify(execFile)('java', javaArguments(jars, ['-XX:TieredStopAtLevel=1'], main)).catch(error => {
     throw new ServerError(`Kafka's storage could not be formatted: ${error.stdout}${error.stderr}`)
   })

@@ -11,6 +11,8 @@ import type { Api, Request } from './requests/request.ts'
 export interface ClusterSettings extends ConnectionSettings {
   /** The brokers to ask first. */
   brokers: readonly Address[]
+  /** A request of more bytes is refused, or the connection closed. */
+  largestRequest: number
 }
 
 /** A cluster that has answered once. */
@@ -59,13 +61,13 @@ export class Cluster implements Disposable {
     return answer
   }
 
-  /**
-   * Asks any broker, for what may be asked twice: whoever is connected first, then everyone known, then the brokers
   /** Throws KafkaError `unsupported_version` where a broker that is connected does not speak all of these. */
   require(apis: readonly Api[]): void {
     for (const connection of this.#open.values()) for (const api of apis) connection.versionOf(api)
   }
 
+  /**
+   * Asks any broker, for what may be asked twice: whoever is connected first, then everyone known, then the brokers
    * of the settings. Throws the last KafkaError where none answers.
    */
   async ask<Answer>(request: Request<Answer>): Promise<Answer> {
@@ -103,7 +105,8 @@ export class Cluster implements Disposable {
     if (this.#closed.signal.aborted) throw new KafkaError('closed', 'The connections to the cluster were closed.')
     const name = nameOf(address)
     const open = this.#open.get(name)
-    if (open?.open) return open
+    if (open?.open && !open.stale) return open
+    open?.close()
     const opening = this.#opening.get(name) ?? this.#connect(name, address)
     return await opening
   }

@@ -10,7 +10,8 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import type { SASLOptions } from 'kafkajs'
+import { SecretError } from '@millrace/routes'
+import type { Mechanism, SASLOptions } from 'kafkajs'
 import KafkaConnection from 'kafkajs/src/network/connection.js'
 import { connectError } from './connect-error.ts'
 import { KafkaError } from './errors.ts'
@@ -19,15 +20,24 @@ import type { Address } from './requests/metadata.ts'
 import type { Api, Request } from './requests/request.ts'
 import { Reader, Writer } from './wire.ts'
 
+/** What one connection is let in with. */
+export interface Access {
+  /** Null: in clear. */
+  tls: ConnectionOptions | null
+  sasl: SASLOptions | Mechanism | null
+}
+
 /** How to reach the brokers of a cluster. */
 export interface ConnectionSettings {
   clientId: string
-  tls: ConnectionOptions | null
-  sasl: SASLOptions | null
+  /** Asked for each connection, because secrets rotate. Rejects with KafkaError or SecretError. */
+  access: () => Promise<Access>
   /** Milliseconds for TCP, TLS and SASL together. */
   connectTimeout: number
   /** Milliseconds until a request that was sent counts as lost. */
   requestTimeout: number
+  /** A connection that was not used for so many milliseconds is not used again: something may have forgotten it. */
+  longestIdle: number
 }
 
 const saslAuthenticate = 36
@@ -44,13 +54,16 @@ export class BrokerConnection {
   readonly #connection: KafkaConnection
   readonly #socket: () => Socket | undefined
   readonly #settings: ConnectionSettings
+  readonly #access: Access
   readonly #name: string
   #versions: BrokerVersions = {}
   #closed = false
+  #usedAt = performance.now()
 
-  private constructor({ host, port }: Address, settings: ConnectionSettings) {
+  private constructor({ host, port }: Address, settings: ConnectionSettings, access: Access) {
     this.#name = `${host}:${port}`
     this.#settings = settings
+    this.#access = access
     let socket: Socket | undefined
     this.#socket = () => socket
     this.#connection = new KafkaConnection({
@@ -60,10 +73,10 @@ export class BrokerConnection {
       clientId: settings.clientId,
       requestTimeout: settings.requestTimeout,
       connectionTimeout: settings.connectTimeout,
-      ssl: settings.tls,
-      sasl: settings.sasl === null ? null : { ...settings.sasl },
+      ssl: access.tls,
+      sasl: access.sasl,
       socketFactory: ({ onConnect }) => {
-        socket = openSocket({ host, port }, settings.tls, onConnect)
+        socket = openSocket({ host, port }, access.tls, onConnect)
         return socket
       },
     })
@@ -71,7 +84,8 @@ export class BrokerConnection {
 
   /** Connects, asks for the versions, authenticates. Throws KafkaError, also when aborted, and leaves nothing open then. */
   static async open(address: Address, settings: ConnectionSettings, signal: AbortSignal): Promise<BrokerConnection> {
-    const opened = new BrokerConnection(address, settings)
+    const access = await accessOf(settings)
+    const opened = new BrokerConnection(address, settings, access)
     const over = Promise.withResolvers<never>()
     const late = setTimeout(() => over.reject(new Error('it took too long')), settings.connectTimeout)
     const abort = () => over.reject(opened.#closedError())
@@ -82,7 +96,7 @@ export class BrokerConnection {
       return opened
     } catch (cause) {
       opened.close()
-      throw signal.aborted ? opened.#closedError() : connectError(opened.#name, settings, cause)
+      throw signal.aborted ? opened.#closedError() : connectError(opened.#name, access, cause)
     } finally {
       clearTimeout(late)
       signal.removeEventListener('abort', abort)
@@ -92,6 +106,11 @@ export class BrokerConnection {
   /** Whether requests can still be sent. */
   get open(): boolean {
     return !this.#closed && this.#connection.isConnected()
+  }
+
+  /** Whether it was idle for too long to be used again. */
+  get stale(): boolean {
+    return performance.now() - this.#usedAt > this.#settings.longestIdle
   }
 
   /**
@@ -121,6 +140,18 @@ export class BrokerConnection {
     await this.#exchange(request, version, false)
   }
 
+  /** The version of an API that is spoken here. Throws KafkaError `unsupported_version` where there is none. */
+  versionOf(api: Api): number {
+    const { minVersion, maxVersion } = this.#versions[api.key] ?? { minVersion: 0, maxVersion: -1 }
+    const version = Math.min(api.most, maxVersion)
+    if (version >= Math.max(api.least, minVersion)) return version
+    const theirs = maxVersion < 0 ? 'not at all' : `${minVersion} to ${maxVersion}`
+    throw new KafkaError(
+      'unsupported_version',
+      `${this.#name} speaks ${api.name} ${theirs}; ${api.least} to ${api.most} is needed (Kafka 2.5 or later).`,
+    )
+  }
+
   /** The broker asked for silence: the next requests wait that many milliseconds. */
   throttle(milliseconds: number): void {
     this.#connection.requestQueue.maybeThrottle(milliseconds)
@@ -140,18 +171,6 @@ export class BrokerConnection {
   async #open(): Promise<void> {
     await this.#connection.connect()
     const { payload } = await this.#exchange(apiVersions, 0, true)
-  /** The version of an API that is spoken here. Throws KafkaError `unsupported_version` where there is none. */
-  versionOf(api: Api): number {
-    const { minVersion, maxVersion } = this.#versions[api.key] ?? { minVersion: 0, maxVersion: -1 }
-    const version = Math.min(api.most, maxVersion)
-    if (version >= Math.max(api.least, minVersion)) return version
-    const theirs = maxVersion < 0 ? 'not at all' : `${minVersion} to ${maxVersion}`
-    throw new KafkaError(
-      'unsupported_version',
-      `${this.#name} speaks ${api.name} ${theirs}; ${api.least} to ${api.most} is needed (Kafka 2.5 or later).`,
-    )
-  }
-
     const { error, versions } = apiVersions.decode(new Reader(payload ?? Buffer.alloc(0)), 0)
     if (error !== 0)
       throw new KafkaError('unsupported_version', `${this.#name} does not tell its API versions (${error}).`)
@@ -164,16 +183,17 @@ export class BrokerConnection {
   /** SASL sessions expire: kafkajs knows when, and renews them before the next request. */
   async #authenticated(): Promise<void> {
     if (!this.open) throw this.#closedError()
-    if (this.#settings.sasl === null || this.#connection.isAuthenticated()) return
+    if (this.#access.sasl === null || this.#connection.isAuthenticated()) return
     try {
       await this.#connection.authenticate()
     } catch (cause) {
       this.close()
-      throw connectError(this.#name, this.#settings, cause)
+      throw connectError(this.#name, this.#access, cause)
     }
   }
 
   #exchange(request: Request<unknown>, version: number, answered: boolean): Promise<{ payload: Buffer | null }> {
+    this.#usedAt = performance.now()
     const { key: apiKey, name: apiName } = request.api
     const correlationId = this.#connection.nextCorrelationId()
     const parts = frame(request, { version, correlationId, clientId: this.#settings.clientId })
@@ -199,6 +219,14 @@ export class BrokerConnection {
     for (const part of parts.slice(0, -1)) socket.write(part)
     socket.write(parts.at(-1) ?? '', written)
     socket.uncork()
+  }
+}
+
+async function accessOf({ access }: ConnectionSettings): Promise<Access> {
+  try {
+    return await access()
+  } catch (cause) {
+    throw cause instanceof SecretError ? new KafkaError('secret_missing', cause.message, { cause }) : cause
   }
 }
 

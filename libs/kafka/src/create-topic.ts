@@ -14,11 +14,12 @@ const brokersDefault = -1
 
 /** Makes a topic; one that is there already is left as it is. Throws KafkaError. */
 export async function createTopic(settings: ClusterSettings, topic: string, wanted: NewTopic): Promise<void> {
+  const { tls, sasl } = await settings.access()
   const admin = new Kafka({
     clientId: settings.clientId,
     brokers: settings.brokers.map(({ host, port }) => `${host}:${port}`),
-    ...(settings.tls && { ssl: settings.tls }),
-    ...(settings.sasl && { sasl: settings.sasl }),
+    ...(tls && { ssl: tls }),
+    ...(sasl && { sasl }),
     connectionTimeout: settings.connectTimeout,
     requestTimeout: settings.requestTimeout,
     retry: { retries: 1 },

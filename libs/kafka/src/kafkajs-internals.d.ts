@@ -5,7 +5,7 @@
 declare module 'kafkajs/src/network/connection.js' {
   import type { Socket } from 'node:net'
   import type { ConnectionOptions } from 'node:tls'
-  import type { ISocketFactory, SASLOptions } from 'kafkajs'
+  import type { ISocketFactory, Mechanism, SASLOptions } from 'kafkajs'
 
   interface Logger {
     namespace(name: string): Logger
@@ -42,7 +42,7 @@ declare module 'kafkajs/src/network/connection.js' {
       requestTimeout: number
       connectionTimeout: number
       ssl: ConnectionOptions | null
-      sasl: SASLOptions | null
+      sasl: SASLOptions | Mechanism | null
     })
     readonly requestQueue: RequestQueue
     readonly socket: Socket

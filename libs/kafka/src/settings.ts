@@ -1,29 +1,50 @@
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
-import type { Credentials, KafkaConnection, Sasl } from '@millrace/routes'
+import { type Credentials, isEventHubs, type KafkaConnection } from '@millrace/routes'
 import type { SASLOptions } from 'kafkajs'
+import { bearerLogin } from './bearer-login.ts'
+import { clientToken } from './client-token.ts'
 import type { ClusterSettings } from './cluster.ts'
 import { KafkaError } from './errors.ts'
+import { identityToken } from './managed-identity.ts'
 import type { Address } from './requests/metadata.ts'
+import { isToken, remembering, type TokenSource } from './token-source.ts'
 
 const connectTimeout = 10_000
-/** Longer than a broker needs to move a partition's leadership; twice what it may wait for its replicas. */
-const requestTimeout = 20_000
+
+/** What a Kafka broker takes, unless it was set otherwise; see its `connections.max.idle.ms`, `socket.request.max.bytes`. */
+const ofKafka = {
+  /** Longer than a broker needs to move a partition's leadership; twice what it may wait for its replicas. */
+  requestTimeout: 20_000,
+  longestIdle: 540_000,
+  largestRequest: 100 * 2 ** 20,
+}
 
 /**
- * How to reach the cluster of a connection, with what its secrets hold. Throws KafkaError (`configuration`) where a
- * certificate or key can't be read; no message quotes one.
+ * What Event Hubs takes ("Apache Kafka client configurations" of its documentation): a larger request makes it close
+ * the connection, and Azure forgets one that was idle for 240 s without a word.
  */
-export function clusterSettings(
-  connection: KafkaConnection,
-  { credentials, clientId }: { credentials: Credentials; clientId: string },
-): ClusterSettings {
+const ofEventHubs = { requestTimeout: 60_000, longestIdle: 180_000, largestRequest: 1_046_528 }
+
+/** Who connects. */
+export interface ClusterUser {
+  /** Reads what the connection's secrets hold, anew each time: they rotate. */
+  credentials: () => Promise<Credentials>
+  clientId: string
+}
+
+/** How to reach the cluster of a connection. Its secrets are read, and tokens asked for, whenever a connection is made. */
+export function clusterSettings(connection: KafkaConnection, { credentials, clientId }: ClusterUser): ClusterSettings {
+  const token = tokenSource(connection, credentials)
   return {
     brokers: connection.brokers.map(addressOf),
     clientId,
-    tls: tlsOptions(connection, credentials),
-    sasl: connection.auth?.sasl ? saslOptions(connection.auth.sasl, credentials) : null,
+    async access() {
+      const held = await credentials()
+      const sasl = token === undefined ? passwordLogin(connection, held) : bearerLogin(token)
+      return { tls: tlsOptions(connection, held), sasl }
+    },
     connectTimeout,
-    requestTimeout,
+    ...(isEventHubs(connection) ? ofEventHubs : ofKafka),
   }
 }
 
@@ -45,8 +66,23 @@ function tlsOptions({ tls }: KafkaConnection, { ca, cert, key }: Credentials): C
   }
 }
 
-function saslOptions({ mechanism }: Sasl, { username = '', password = '', token }: Credentials): SASLOptions {
-  if (mechanism !== 'oauthbearer') return { mechanism, username, password }
-  if (token === undefined) throw new KafkaError('configuration', 'The connection has no token to log in with.')
-  return { mechanism, oauthBearerProvider: () => Promise.resolve({ value: token }) }
+function passwordLogin({ auth }: KafkaConnection, held: Credentials): SASLOptions | null {
+  if (auth?.sasl === undefined || auth.sasl.mechanism === 'oauthbearer') return null
+  const { username = '', password = '' } = held
+  return { mechanism: auth.sasl.mechanism, username, password }
+}
+
+/** Where OAUTHBEARER gets its tokens from; undefined where the connection logs in otherwise. */
+function tokenSource({ auth }: KafkaConnection, credentials: ClusterUser['credentials']): TokenSource | undefined {
+  const identity = auth?.managedIdentity
+  if (identity !== undefined) return remembering(() => identityToken(identity.audience, process.env))
+  const sasl = auth?.sasl
+  if (sasl?.mechanism !== 'oauthbearer') return undefined
+  if ('tokenFile' in sasl) return async () => readToken(sasl.tokenFile, await credentials())
+  return remembering(async () => clientToken(sasl, await credentials()))
+}
+
+function readToken(file: string, { token = '' }: Credentials): string {
+  if (isToken(token)) return token
+  throw new KafkaError('no_token', `The token file ${file} holds no token.`)
 }

@@ -8,10 +8,11 @@ export function settingsFor(port: number, more: Partial<ClusterSettings> = {}): 
   return {
     brokers: [{ host: '127.0.0.1', port }],
     clientId: 'test',
-    tls: null,
-    sasl: null,
+    access: async () => ({ tls: null, sasl: null }),
     connectTimeout: 3_000,
     requestTimeout: 3_000,
+    longestIdle: 60_000,
+    largestRequest: 10_000_000,
     ...more,
   }
 }

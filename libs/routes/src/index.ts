@@ -58,4 +58,5 @@ export {
 } from './stored.ts'
 export { compileTemplate, isTemplate } from './template.ts'
 export type { SecretReference, Tls } from './tls.ts'
+export { tlsAdvice } from './tls-error.ts'
 export { ExpressionError, type ExpressionInput } from './variables.ts'

@@ -1,8 +1,11 @@
+import path from 'node:path'
 import { type Admin, Kafka as KafkaClient, logLevel } from 'kafkajs'
 import { ensureTools, freePort, startKafka as launchKafka } from '@millrace/local'
+import { type Certificates, certificates } from './certificates.ts'
 import { eventually } from './eventually.ts'
 import { type ConsoleRecord, consume, type Line, produce } from './kafka-console.ts'
 import { type KafkaRecord, readTopic } from './kafka-reader.ts'
+import { secureListeners, type SecurePorts } from './kafka-secure.ts'
 import { Proxy } from './proxy.ts'
 import { type Launched, launchIn, Server } from './server.ts'
 
@@ -13,6 +16,20 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** Put a proxy in front: clients that come through it are told to go on through it. */
   readonly proxied?: boolean
+  /**
+   * Two more listeners with TLS: one for logins by SASL (PLAIN and both SCRAMs for these users and their passwords,
+   * OAUTHBEARER for any unsigned token), one for clients that show a certificate. Never with `proxied`.
+   */
+  readonly secure?: { readonly users: Readonly<Record<string, string>> }
+}
+
+/** How to reach a Kafka's secure listeners. */
+export interface SecureKafka {
+  /** For logins by SASL. */
+  readonly sasl: string[]
+  /** For clients that show a certificate. */
+  readonly certified: string[]
+  readonly certificates: Certificates
 }
 
 /** A Kafka of one node. */
@@ -21,11 +38,14 @@ export class Kafka extends Server {
   readonly brokers: string[]
   /** Only with `proxied`: the proxy, and the brokers' addresses that lead through it. */
   readonly proxied: { readonly proxy: Proxy; readonly brokers: string[] } | undefined
+  /** Only with `secure`. */
+  readonly secure: SecureKafka | undefined
   readonly #jars: string
 
-  constructor(launched: Launched, jars: string, proxy?: Proxy) {
+  constructor(launched: Launched, jars: string, { proxy, secure }: { proxy?: Proxy; secure?: SecureKafka }) {
     super(launched)
     this.brokers = [`127.0.0.1:${launched.port}`]
+    this.secure = secure
     this.proxied = proxy && { proxy, brokers: [`127.0.0.1:${proxy.port}`] }
     this.#jars = jars
   }
@@ -98,14 +118,19 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const controllerPort = await freePort()
   const proxiedPort = await freePort()
   const proxy = options.proxied ? new Proxy(await freePort(), proxiedPort) : undefined
+  const ports: SecurePorts = { port, controllerPort, sasl: await freePort(), certified: await freePort() }
+  let made: Certificates | undefined
   const launched = await launchIn('kafka', port, async folder => {
+    if (options.secure !== undefined) made ??= await certificates(path.join(folder, 'certificates'))
+    const secured = made && (await secureListeners(ports, { ...options.secure!, certificates: made }))
     const child = await launchKafka({
       jars: tool.path,
       folder,
       port,
       controllerPort,
       ...(proxy && { proxied: { port: proxiedPort, advertisedPort: proxy.port } }),
-      ...(options.properties && { properties: { ...options.properties } }),
+      ...secured,
+      properties: { ...secured?.properties, ...options.properties },
     })
     await untilItLeads(port).catch(async error => {
       await child.kill('SIGKILL')
@@ -114,7 +139,12 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     return child
   })
   await proxy?.accept()
-  return new Kafka(launched, tool.path, proxy)
+  const secure = made && {
+    sasl: [`127.0.0.1:${ports.sasl}`],
+    certified: [`127.0.0.1:${ports.certified}`],
+    certificates: made,
+  }
+  return new Kafka(launched, tool.path, { ...(proxy && { proxy }), ...(secure && { secure }) })
 }
 
 /**

@@ -1,8 +1,8 @@
 /** The Kafka end of one lane: what the engine delivers goes into the producer, record by record. */
 import { type ActorAssignment, FencedError } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
-import { Cluster, clusterSettings, KafkaError, Producer, ProducerFencedError } from '@millrace/kafka'
-import type { Delivery, Outcome, Sink } from '@millrace/lane'
+import { Cluster, clusterSettings, KafkaError, Producer, ProducerFencedError, Transaction } from '@millrace/kafka'
+import type { Delivery, Outcome, Recovery, Sink, TransactionalSink } from '@millrace/lane'
 import { isTemplate, resolveCredentials, sinkOf } from '@millrace/routes'
 import { mapperOf, type Mapper } from './map.ts'
 
@@ -14,63 +14,66 @@ export type SinkContext = Pick<ActorContext, 'installation' | 'route' | 'sink' |
 /** Which lane it is the end of. */
 export type SinkLane = Pick<ActorAssignment, 'uid' | 'lane'>
 
-export class KafkaSink implements Sink {
-  readonly #cluster: Cluster
-  readonly #producer: Producer
-  readonly #map: Mapper
-
-  private constructor(cluster: Cluster, producer: Producer, map: Mapper) {
-    this.#cluster = cluster
-    this.#producer = producer
-    this.#map = map
+/** Connects. Throws KafkaError: later it may be let in. */
+export async function openSink(
+  lane: SinkLane,
+  context: SinkContext,
+  mayWrite: () => Promise<boolean>,
+): Promise<KafkaSink | ExactlyOnceSink> {
+  const { route, sink: connection, secret: secrets, signal, installation } = context
+  if (connection.kafka === undefined)
+    throw new KafkaError('configuration', `${connection.name} is not a Kafka connection.`)
+  const credentials = () => resolveCredentials(connection, { secrets, folder: context.settings.secretsDir })
+  const cluster = await Cluster.open(clusterSettings(connection.kafka, { credentials, clientId: 'millrace' }), signal)
+  const written = sinkOf(route, 'kafka')
+  const { topic, createTopic, partition, acks, compression, batch, positionTopic = topic } = written
+  const isFixed = !isTemplate(topic)
+  const id = `millrace.${installation}.${lane.uid}.${lane.lane}`
+  const transaction = route.delivery === 'exactlyOnce' ? new Transaction({ cluster, id, positionTopic }) : undefined
+  try {
+    const producer = await Producer.open({
+      cluster,
+      lane: lane.lane,
+      transactionalId: transaction ?? id,
+      acks,
+      compression,
+      partitionBy: partition === 'lane' ? 'lane' : 'key',
+      maxBatchBytes: batch.maxBytes,
+      missingTopic: createTopic ? { create: createTopic } : isFixed ? 'hold' : 'refuse',
+      topic: isFixed ? topic : undefined,
+      mayWrite,
+    })
+    const end = { cluster, producer, map: mapperOf({ sink: written, headers: route.headers }) }
+    return transaction === undefined ? new KafkaSink(end) : new ExactlyOnceSink(end, transaction)
+  } catch (error) {
+    cluster.close()
+    throw error
   }
+}
 
-  /** Connects, and shuts the lane's owner before out (R9). Throws KafkaError, SecretError. */
-  static async open(lane: SinkLane, context: SinkContext, mayWrite: () => Promise<boolean>): Promise<KafkaSink> {
-    const { route, sink: connection, secret: secrets, signal, installation } = context
-    if (connection.kafka === undefined)
-      throw new KafkaError('configuration', `${connection.name} is not a Kafka connection.`)
-    const credentials = await resolveCredentials(connection, { secrets, folder: context.settings.secretsDir })
-    const cluster = await Cluster.open(clusterSettings(connection.kafka, { credentials, clientId: 'millrace' }), signal)
-    const written = sinkOf(route, 'kafka')
-    const { topic, createTopic, partition, acks, compression, batch } = written
-    const isFixed = !isTemplate(topic)
-    try {
-      const producer = await Producer.open({
-        cluster,
-        lane: lane.lane,
-        transactionalId: `millrace.${installation}.${lane.uid}.${lane.lane}`,
-        acks,
-        compression,
-        partitionBy: partition === 'lane' ? 'lane' : 'key',
-        maxBatchBytes: batch.maxBytes,
-        missingTopic: createTopic ? { create: createTopic } : isFixed ? 'hold' : 'refuse',
-        topic: isFixed ? topic : undefined,
-        mayWrite,
-      })
-      return new KafkaSink(cluster, producer, mapperOf({ sink: written, headers: route.headers }))
-    } catch (error) {
-      cluster.close()
-      throw error
-    }
+/** What both kinds of sink work with. */
+interface KafkaEnd {
+  cluster: Cluster
+  producer: Producer
+  map: Mapper
+}
+
+/** `delivery: atLeastOnce`: opening it has shut the lane's owner before out (R9). */
+export class KafkaSink implements Sink {
+  readonly #end: KafkaEnd
+
+  constructor(end: KafkaEnd) {
+    this.#end = end
   }
 
   async write(delivery: Delivery): Promise<Outcome> {
-    for (let index = 0; delivery.next(); index++) {
-      const target = this.#map(delivery)
-      if ('problem' in target) this.#producer.refuse({ index, ...target.problem })
-      else {
-        this.#producer.add(target.topic, delivery.view, { index, partition: target.partition })
-        // The partition is told where the route names it.
-        delivery.tap?.(() => ({ to: { ...target } }))
-      }
-    }
+    addAll(delivery, this.#end)
     return await this.again()
   }
 
   async again(): Promise<Outcome> {
     try {
-      return await this.#producer.deliver()
+      return await this.#end.producer.deliver()
     } catch (error) {
       if (error instanceof ProducerFencedError) throw new FencedError(error.message, { cause: error })
       throw error
@@ -78,6 +81,56 @@ export class KafkaSink implements Sink {
   }
 
   async close(): Promise<void> {
-    this.#cluster.close()
+    this.#end.cluster.close()
+  }
+}
+
+/**
+ * `delivery: exactlyOnce`. Its fence does not say who the owner is, because a transaction that was open for too long is
+ * fenced as well: a ProducerFencedError makes the actor begin again, and claim the lane's position on the bus.
+ */
+export class ExactlyOnceSink implements TransactionalSink {
+  readonly #end: KafkaEnd
+  readonly #transaction: Transaction
+
+  constructor(end: KafkaEnd, transaction: Transaction) {
+    this.#end = end
+    this.#transaction = transaction
+  }
+
+  async recover(): Promise<Recovery> {
+    const found = await this.#transaction.recover()
+    if (found.is !== 'done') return found
+    this.#end.producer.rollBack()
+    return { is: 'done', position: found.position?.metadata }
+  }
+
+  async write(delivery: Delivery): Promise<Outcome> {
+    addAll(delivery, this.#end)
+    const outcome = await this.#end.producer.deliver()
+    if (outcome.is === 'hold') await this.#transaction.abort()
+    return outcome
+  }
+
+  /** The group's offset is how many records of the lane are behind; the position stands in its metadata. */
+  async commit({ text, records }: { text: string; records: number }): Promise<Outcome> {
+    return await this.#transaction.commit({ offset: BigInt(records), metadata: text })
+  }
+
+  async close(): Promise<void> {
+    this.#end.cluster.close()
+  }
+}
+
+/** Reads the delivery to its end. */
+function addAll(delivery: Delivery, { producer, map }: KafkaEnd): void {
+  for (let index = 0; delivery.next(); index++) {
+    const target = map(delivery)
+    if ('problem' in target) producer.refuse({ index, ...target.problem })
+    else {
+      producer.add(target.topic, delivery.view, { index, partition: target.partition })
+      // The partition is told where the route names it.
+      delivery.tap?.(() => ({ to: { ...target } }))
+    }
   }
 }

@@ -4,7 +4,7 @@ import type { ActorContext } from '@millrace/host'
 import { Cluster, clusterSettings, KafkaError, problemOf } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import { BatchError } from '@millrace/record'
-import { resolveCredentials, SecretError } from '@millrace/routes'
+import { resolveCredentials } from '@millrace/routes'
 
 /** A connection that lasted so many milliseconds has held: the back-off begins anew. */
 const heldAfter = 5_000
@@ -42,14 +42,13 @@ export async function keepConnected<T>(context: ActorContext, { act, failed }: W
 
 async function openCluster({ source, secret, settings, signal }: ActorContext): Promise<Cluster> {
   if (source.kafka === undefined) throw new TypeError(`Connection ${source.name} is not a Kafka connection.`)
-  const credentials = await resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
+  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
   return await Cluster.open(clusterSettings(source.kafka, { credentials, clientId: 'millrace' }), signal)
 }
 
 /** What may pass, or can be put right from outside. Throws everything else. */
 function reasonOf(error: unknown): Problem {
   if (error instanceof KafkaError) return problemOf(error)
-  if (error instanceof SecretError) return { code: 'secret_missing', message: error.message }
   if (error instanceof BatchError) return { code: 'bad_batch', message: `The broker's answer: ${error.message}` }
   throw error
 }
