@@ -6,7 +6,8 @@
  *                                                     \-- hold: write nothing more, await the answers --> held
  *
  * 1. At most `receiveMaximum` PUBLISHes of QoS 1 and 2 are on their way, and no packet identifier twice.
- * 2. PUBREL goes out in the order of the PUBRECs (MQTT 5.0, 4.6).
+ * 2. PUBREL goes out in the order of the PUBRECs (MQTT 5.0, 4.6). A broker may pass a message of QoS 2 on only then, so
+ *    what is of a lower QoS waits for those before it.
  * 3. A broker that answers nothing for half a minute, while something is on its way and the system has taken it, has
  *    lost the connection.
  */
@@ -61,6 +62,8 @@ export class Sending {
   #next: number
   /** How many of QoS 1 and 2 are on their way, and how many may be. */
   #onTheirWay = 0
+  /** Those of QoS 2. */
+  #exact = 0
   #window: number
   /** Writes that the system has not taken yet. */
   #writing = 0
@@ -85,7 +88,7 @@ export class Sending {
     const outbox = this.#outbox
     const now = Date.now()
     let from = this.#next
-    while (this.#next < outbox.count && this.#hasRoom()) {
+    while (this.#next < outbox.count && this.#hasRoom(outbox.entry(this.#next))) {
       const number = this.#next++
       if (this.#prepare(outbox.entry(number), now)) continue
       this.#write(from, number)
@@ -125,8 +128,8 @@ export class Sending {
     this.#heard = this.#writing > 0
   }
 
-  #hasRoom(): boolean {
-    if (this.#held !== undefined || this.#stopped) return false
+  #hasRoom({ qos }: Entry): boolean {
+    if (this.#held !== undefined || this.#stopped || (qos < 2 && this.#exact > 0)) return false
     return this.#onTheirWay < this.#window && this.#next - this.#outbox.oldest < packetIds
   }
 
@@ -147,6 +150,7 @@ export class Sending {
     if (entry.qos > limits.maximumQos || !limits.retain) outbox.lower(entry, limits)
     entry.state = 'sent'
     if (entry.qos > 0) this.#onTheirWay++
+    if (entry.qos === 2) this.#exact++
     return true
   }
 
@@ -174,19 +178,24 @@ export class Sending {
 
   /** PUBCOMP. */
   #completed(entry: Entry): void {
-    this.#onTheirWay--
+    this.#arrived(entry)
     if (entry.state === 'unwanted') entry.state = 'waiting'
     else this.#passed(entry, 'done')
   }
 
   /** PUBACK, or a PUBREC that is the last word. */
   #judged(entry: Entry, reasonCode: number): void {
-    this.#onTheirWay--
+    this.#arrived(entry)
     const verdict = this.#options.judge(reasonCode)
     if (verdict.is === 'hold') {
       entry.state = 'waiting'
       this.#held ??= verdict.problem
     } else this.#passed(entry, verdict.is === 'done' ? 'done' : verdict)
+  }
+
+  #arrived({ qos }: Entry): void {
+    this.#onTheirWay--
+    if (qos === 2) this.#exact--
   }
 
   #passed(entry: Entry, state: 'done' | { problem: Problem }): void {

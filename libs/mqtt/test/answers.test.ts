@@ -1,5 +1,5 @@
 /** What a publisher makes of a broker's answers, of answers that are lost, and of none. */
-import { noLeaks } from '@millrace/testkit'
+import { eventually, noLeaks } from '@millrace/testkit'
 import type { IPublishPacket } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { add, publisherTo } from './publishing.ts'
@@ -85,8 +85,28 @@ test('no more are on their way than the Receive Maximum allows, and QoS 0 betwee
   const values = Array.from({ length: 100 }, (_, n) => `${n}`)
   add(publisher, ...values.map((value, n) => ({ topic: 't', value, qos: ([0, 1, 2] as const)[n % 3] ?? 0 })))
   expect(await publisher.deliver()).toMatchObject({ is: 'done' })
+  // The last is of QoS 0: done when the system has it.
+  await eventually(() => payloads(broker).length === values.length, { what: 'all' })
   expect(most).toBeLessThanOrEqual(3)
   expect(payloads(broker)).toEqual(values)
+  await publisher.close()
+})
+
+test('what is of a lower QoS waits for the QoS 2 before it', async () => {
+  const order: string[] = []
+  await using broker = await startScriptedBroker((client, packet) => {
+    const messageId = packet.messageId ?? 0
+    if (packet.cmd === 'connect') client.send(accepted)
+    if (packet.cmd === 'publish' && packet.qos < 2) order.push(String(packet.payload))
+    if (packet.cmd === 'publish') setImmediate(() => answer(client, packet))
+    // Passed on when it is released, as mosquitto does.
+    if (packet.cmd === 'pubrel') order.push(`2 ${messageId}`)
+    if (packet.cmd === 'pubrel') client.send({ cmd: 'pubcomp', messageId, reasonCode: 0 })
+  })
+  const publisher = publisherTo(broker.port)
+  add(publisher, ...([2, 2, 1, 0, 2, 1] as const).map((qos, n) => ({ topic: 't', value: `${qos} ${n + 1}`, qos })))
+  expect(await publisher.deliver()).toMatchObject({ is: 'done' })
+  expect(order).toEqual(['2 1', '2 2', '1 3', '0 4', '2 5', '1 6'])
   await publisher.close()
 })
 

@@ -20,12 +20,17 @@ export interface Wish {
   brokerUrl: string
   /** Route name to the flow-style YAML of its `sink`, without its connection. */
   sinks: { [route: string]: string }
+  /** MQTT 5 unless said. */
+  version?: '3.1.1'
   /** More fields of all routes' `spec`, flow style. */
   more?: string
 }
 
 /** The documents that a user would write. */
-export function documents({ brokerUrl, sinks, more = '' }: Wish): { routes: Route[]; connections: Connection[] } {
+export function documents({ brokerUrl, version, sinks, more = '' }: Wish): {
+  routes: Route[]
+  connections: Connection[]
+} {
   const routes = Object.entries(sinks).map(
     ([name, sink]) => `---
 apiVersion: millrace.dev/v1
@@ -38,7 +43,7 @@ spec: { source: { connection: lake, topics: [in] }, sink: { connection: plant, $
 apiVersion: millrace.dev/v1
 kind: Connection
 metadata: { name: plant }
-spec: { mqtt: { url: "${brokerUrl}", keepAlive: 5s } }
+spec: { mqtt: { url: "${brokerUrl}", version: ${version ?? 5}, keepAlive: 5s } }
 ---
 apiVersion: millrace.dev/v1
 kind: Connection

@@ -109,6 +109,8 @@ export class Rig implements AsyncDisposable {
   readonly log: Log
   /** Where actors find the broker. */
   brokerUrl: string
+  /** What they speak. */
+  brokerVersion: 5 | '3.1.1' = 5
   #epoch = 0
   #publisher: MqttClient | undefined
   readonly #runs: Run[] = []
@@ -151,7 +153,7 @@ export class Rig implements AsyncDisposable {
       sink: { connection: 'lake', topic: 'x' },
     }
     const documents = [
-      ['Connection', 'plant', { mqtt: { url: this.brokerUrl, keepAlive: '1s' } }],
+      ['Connection', 'plant', { mqtt: { url: this.brokerUrl, version: this.brokerVersion, keepAlive: '1s' } }],
       ['Connection', 'lake', { kafka: { brokers: ['127.0.0.1:9092'] } }],
       ['Route', laneName.route, spec],
     ].map(([kind, name, spec]) => JSON.stringify({ apiVersion: 'millrace.dev/v1', kind, metadata: { name }, spec }))
