@@ -5,10 +5,10 @@ import type { ActorContext, PlacedService } from '@millrace/host'
 import { KafkaError } from '@millrace/kafka'
 import { deliver, pathThrough, Tap } from '@millrace/lane'
 import { compileExpression, sinkOf, sourceService } from '@millrace/routes'
-import { KafkaSink } from './sink.ts'
+import { type ExactlyOnceSink, type KafkaSink, openSink } from './sink.ts'
 
-/** How many bytes of waiting batches become one delivery, however many partitions they go to. */
-const deliveryBytes = 2 * 2 ** 20
+/** How many bytes of waiting batches become one delivery, however many partitions they go to. A transaction costs more. */
+const deliveryBytes = { atLeastOnce: 2 * 2 ** 20, exactlyOnce: 4 * 2 ** 20 }
 
 export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }
 
@@ -16,7 +16,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
   const { bus, route, signal, draining, state, counts, latency } = context
   const tap = new Tap()
   context.tap(request => tap.answer(request, signal))
-  const sink = await openSink(actor, context)
+  const sink = await untilOpen(actor, context)
   if (sink === undefined) return
   await deliver({
     bus,
@@ -27,7 +27,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     sink,
     ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
     path: pathThrough(context.installation, route),
-    merge: { records: sinkOf(route, 'kafka').batch.maxRecords, bytes: deliveryBytes },
+    merge: { records: sinkOf(route, 'kafka').batch.maxRecords, bytes: deliveryBytes[route.delivery] },
     mayWrite: () => mayWrite(context),
     signal,
     draining,
@@ -39,12 +39,15 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
 }
 
 /** Holds the lane until the cluster lets us in; undefined where this actor is over before. */
-async function openSink(actor: ActorAssignment, context: ActorContext): Promise<KafkaSink | undefined> {
+async function untilOpen(
+  actor: ActorAssignment,
+  context: ActorContext,
+): Promise<KafkaSink | ExactlyOnceSink | undefined> {
   const over = AbortSignal.any([context.signal, context.draining])
   for (const wait = backoff(); !over.aborted; await delay(wait.next(), over)) {
     if (!(await mayWrite(context))) return undefined
     try {
-      return await KafkaSink.open(actor, context, () => mayWrite(context))
+      return await openSink(actor, context, () => mayWrite(context))
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
       context.state('holding', { code: error.code, message: error.message })

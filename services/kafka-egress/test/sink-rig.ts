@@ -1,5 +1,5 @@
 import { documentsOf } from '@millrace/testkit'
-import { KafkaSink } from '../src/sink.ts'
+import { KafkaSink, openSink as open } from '../src/sink.ts'
 
 /** What a test wants to be otherwise. */
 export interface SinkWish {
@@ -16,7 +16,7 @@ export async function openSink({ broker, topic, partition = 'key', more = '', si
   const documents = documentsOf({ r: `topic: "${topic}", partition: "${partition}" ${more}` }, broker)
   const [[route], sink] = [documents.routes, documents.connections.find(({ name }) => name === 'lake')]
   if (route === undefined || sink === undefined) throw new Error('no route, or no connection')
-  return await KafkaSink.open(
+  const opened = await open(
     { uid: 'u', lane: '0' },
     {
       installation: 'test',
@@ -28,4 +28,6 @@ export async function openSink({ broker, topic, partition = 'key', more = '', si
     },
     async () => true,
   )
+  if (opened instanceof KafkaSink) return opened
+  throw new Error('another kind of sink')
 }
