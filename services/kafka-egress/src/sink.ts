@@ -23,7 +23,7 @@ export async function openSink(
   const { route, sink: connection, secret: secrets, signal, installation } = context
   if (connection.kafka === undefined)
     throw new KafkaError('configuration', `${connection.name} is not a Kafka connection.`)
-  const credentials = await resolveCredentials(connection, { secrets, folder: context.settings.secretsDir })
+  const credentials = () => resolveCredentials(connection, { secrets, folder: context.settings.secretsDir })
   const cluster = await Cluster.open(clusterSettings(connection.kafka, { credentials, clientId: 'millrace' }), signal)
   const written = sinkOf(route, 'kafka')
   const { topic, createTopic, partition, acks, compression, batch, positionTopic = topic } = written
