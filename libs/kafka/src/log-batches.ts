@@ -8,7 +8,7 @@
 import { BatchError, type BatchHeader, batchesIn, readHeader } from '@millrace/record'
 import type { Fetched, Isolation } from './requests/fetch.ts'
 
-/** A batch of a partition's log. */
+/** A batch of a partition's log, or several that lie behind each other. */
 export interface LogBatch {
   bytes: Buffer
   /** The offset of its first record, where that is still there. */
@@ -39,6 +39,29 @@ export function* logBatches({ records, aborted }: Fetched, isolation: Isolation)
     const hidden = header.control || (header.transactional && open.has(header.producerId))
     yield { ...batch, count: hidden ? 0 : header.count }
   }
+}
+
+/**
+ * The same, without what ends before an offset, and batches that are all for readers in one: nothing has to be joined
+ * that lies together already. One that begins before the offset stays alone.
+ */
+export function* logRuns(fetched: Fetched, isolation: Isolation, from: bigint): Generator<LogBatch, void> {
+  let run: LogBatch | undefined
+  for (const batch of logBatches(fetched, isolation)) {
+    if (batch.next <= from) continue
+    if (run !== undefined && run.first >= from && run.count > 0 && batch.count > 0) {
+      run = { ...batch, first: run.first, count: run.count + batch.count, bytes: joined(run.bytes, batch.bytes) }
+      continue
+    }
+    if (run !== undefined) yield run
+    run = batch
+  }
+  if (run !== undefined) yield run
+}
+
+/** Two ranges of one buffer, the second right behind the first, as one. */
+function joined(first: Buffer, { length }: Buffer): Buffer {
+  return Buffer.from(first.buffer, first.byteOffset, first.length + length)
 }
 
 /** What is read of a batch before anything of it is believed; a damaged one is passed by the same way. */

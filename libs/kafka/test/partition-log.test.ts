@@ -3,15 +3,8 @@ import { eventually, type Kafka as KafkaServer, noLeaks, startKafka } from '@mil
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BatchReader } from '@millrace/record'
-import {
-  Cluster,
-  type Isolation,
-  type KafkaError,
-  type LogBatch,
-  logBatches,
-  obstacleOf,
-  PartitionLog,
-} from '../src/index.ts'
+import { Cluster, type Isolation, type KafkaError, type LogBatch, obstacleOf, PartitionLog } from '../src/index.ts'
+import { logBatches } from '../src/log-batches.ts'
 import { settingsFor } from './rig.ts'
 
 noLeaks()

@@ -21,7 +21,7 @@ import {
   type Fetched,
   KafkaError,
   type LogBatch,
-  logBatches,
+  logRuns,
   obstacleOf,
   PartitionLog,
   type PartitionName,
@@ -188,8 +188,7 @@ export class Source implements SourceEvents {
 
   #pass(fetched: Fetched, writer: Writer): void {
     const before = this.#ordinal
-    for (const batch of logBatches(fetched, this.#route.isolation)) {
-      if (batch.next <= this.#position.offset) continue
+    for (const batch of logRuns(fetched, this.#route.isolation, this.#position.offset)) {
       if (batch.damage !== undefined) this.#refuse(batch, writer)
       else if (batch.count > 0) this.#passBatch(batch, writer)
       this.#position = { ...this.#position, offset: batch.next, leaderEpoch: batch.leaderEpoch }
