@@ -22,6 +22,7 @@ import { ask, requireFree } from './ports.mjs'
  * @property {string} ca the file of the certificate that signs clients' certificates
  * @property {string} cert
  * @property {string} key
+ * @property {boolean} [webSocket] whether MQTT goes over WebSocket there
  * @property {boolean} [requireCertificate] whether a client must show one; its common name is then its user name
  */
 
@@ -68,9 +69,10 @@ export function mosquittoConfig({ folder, port, persistence = true, tls, passwor
 }
 
 /** @param {TlsListener} tls */
-function tlsListener({ port, ca, cert, key, requireCertificate = false }) {
+function tlsListener({ port, ca, cert, key, webSocket = false, requireCertificate = false }) {
   return [
     `listener ${port} 127.0.0.1`,
+    `protocol ${webSocket ? 'websockets' : 'mqtt'}`,
     `cafile ${ca}`,
     `certfile ${cert}`,
     `keyfile ${key}`,

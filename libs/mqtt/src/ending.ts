@@ -1,5 +1,6 @@
 import type { Problem } from '@millrace/lane'
-import { ProtocolError } from './errors.ts'
+import { tlsAdvice } from '@millrace/routes'
+import type { ProtocolError } from './errors.ts'
 import { describeReason, reasonCode } from './reason-codes.ts'
 
 /**
@@ -23,12 +24,15 @@ const takenOver = 0x8e
 /** The network, or TLS, failed: `error` is Node's. */
 export function lost(broker: string, error: unknown): Ending {
   const systemCode = error instanceof Error && 'code' in error ? String(error.code) : ''
-  // Node knows no class for errors of TLS; their codes name it, or the certificate.
-  const code = /TLS|SSL|CERT|UNABLE_TO_/.test(systemCode) ? 'tls_failed' : 'broker_unreachable'
   // An AggregateError, of all addresses of a name, has no message of its own.
   const detail = (error instanceof Error && error.message) || systemCode || String(error)
-  return { is: 'lost', problem: { code, message: `No connection to the MQTT broker ${broker}: ${detail}.` } }
+  const advice = tlsAdvice(systemCode)
+  if (advice === undefined)
+    return lostBy('broker_unreachable', `No connection to the MQTT broker ${broker}: ${detail}.`)
+  return lostBy('tls_failed', `TLS with the MQTT broker ${broker} failed (${systemCode}): ${advice}.`)
 }
+
+const lostBy = (code: string, message: string): Ending => ({ is: 'lost', problem: { code, message } })
 
 /** The broker's CONNACK said no. */
 export function refused(broker: string, code: number): Ending {

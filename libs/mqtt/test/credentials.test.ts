@@ -1,9 +1,19 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type MqttConnection, resolveCredentials, secretSource } from '@millrace/routes'
 import { type Mosquitto, noLeaks, startMosquitto } from '@millrace/testkit'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Ending, loginOf } from '../src/index.ts'
 import { connected, refusal } from './connecting.ts'
 
 noLeaks()
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'millrace-credentials-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
 
 test('a password: the right one passes, the wrong one is refused and not repeated in the problem', async () => {
   await using other = await startMosquitto({ passwords: { ada: 'right-password' } })
@@ -14,29 +24,74 @@ test('a password: the right one passes, the wrong one is refused and not repeate
   await session.disconnect('end')
 })
 
-test('TLS: trusted by its authority only, and by its name', async () => {
-  await using other = await startMosquitto({ tls: {} })
-  const { port, certificates } = tlsOf(other)
-  const ca = await readFile(certificates.ca, 'utf8')
-  await (await connected(port, { tls: { ca, verify: true } })).disconnect('end')
-  await (await connected(port, { tls: { verify: false } })).disconnect('end')
-  expect(await refusal(port, { tls: { verify: true } })).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
-  const wrongName = await refusal(port, { tls: { ca, servername: 'elsewhere.example', verify: true } })
-  expect(wrongName).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
+test('a token is sent as the password, and read anew for each connect: it rotates', async () => {
+  await using other = await startMosquitto({ passwords: { $sat: 'second-token' } })
+  const file = path.join(folder, 'sat')
+  const auth = { token: { file, username: '$sat' } }
+  const mqtt: MqttConnection = { url: other.url, version: 5, keepAlive: 30_000, auth }
+  const login = async () => {
+    const credentials = await resolveCredentials({ name: 'c', mqtt }, { secrets: secretSource({ env: {} }) })
+    return loginOf(mqtt, { credentials, clientId: 'pod' })
+  }
+  await writeFile(file, 'first-token\n')
+  const ending = await refusal(other.port, await login())
+  expect(ending).toMatchObject({ is: 'refused' })
+  expect(JSON.stringify(ending)).not.toContain('first-token')
+  await writeFile(file, 'second-token\n')
+  await (await connected(other.port, await login())).disconnect('end')
 })
 
-test('a client certificate: without it there is no connection', async () => {
+test.each([false, true])('TLS (WebSocket: %j): trusted by its authority only, and by its name', async webSocket => {
+  await using other = await startMosquitto({ tls: { webSocket } })
+  const { port, certificates } = tlsOf(other)
+  const over = { webSocket: webSocket ? '/mqtt' : null }
+  const ca = await readFile(certificates.ca, 'utf8')
+  await (await connected(port, { ...over, tls: { ca, verify: true } })).disconnect('end')
+  await (await connected(port, { ...over, tls: { verify: false } })).disconnect('end')
+  expect(tlsProblem(await refusal(port, { ...over, tls: { verify: true } }))).toContain('tls.caFile')
+  const tls = { ca, servername: 'elsewhere.example', verify: true }
+  expect(tlsProblem(await refusal(port, { ...over, tls }))).toContain('tls.servername')
+})
+
+test.each([false, true])(
+  'a client certificate (WebSocket: %j): it is the login, and without it there is no connection',
+  async webSocket => {
+    await using other = await startMosquitto({ tls: { clientCertificate: true, webSocket } })
+    const { port, certificates } = tlsOf(other)
+    const over = { webSocket: webSocket ? '/mqtt' : null }
+    const files = [certificates.ca, certificates.client.cert, certificates.client.key]
+    const [ca, cert, key] = await Promise.all(files.map(file => readFile(file, 'utf8')))
+    await (await connected(port, { ...over, tls: { ca, cert, key, verify: true } })).disconnect('end')
+    expect(tlsProblem(await refusal(port, { ...over, tls: { ca, verify: true } }))).toContain('auth.x509')
+    const broken = await refusal(port, { ...over, tls: { ca, cert, key: 'not a key', verify: true } })
+    expect(tlsProblem(broken)).not.toContain('not a key')
+  },
+)
+
+test('a certificate of the broker that has expired is told as such', async () => {
+  await using other = await startMosquitto({ tls: { expired: true } })
+  const { port, certificates } = tlsOf(other)
+  const ca = await readFile(certificates.ca, 'utf8')
+  expect(tlsProblem(await refusal(port, { tls: { ca, servername: 'localhost', verify: true } }))).toContain('expired')
+})
+
+test('a certificate of ours that has expired is told as such', async () => {
   await using other = await startMosquitto({ tls: { clientCertificate: true } })
   const { port, certificates } = tlsOf(other)
-  const [ca, cert, key] = await Promise.all(
-    [certificates.ca, certificates.client.cert, certificates.client.key].map(file => readFile(file, 'utf8')),
-  )
-  await (await connected(port, { tls: { ca, cert, key, verify: true } })).disconnect('end')
-  expect(await refusal(port, { tls: { ca, verify: true } })).toMatchObject({ is: 'lost' })
-  const broken = await refusal(port, { tls: { ca, cert, key: 'not a key', verify: true } })
-  expect(broken).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
-  expect(JSON.stringify(broken)).not.toContain('not a key')
+  const files = [certificates.ca, certificates.expired.cert, certificates.expired.key]
+  const [ca, cert, key] = await Promise.all(files.map(file => readFile(file, 'utf8')))
+  expect(tlsProblem(await refusal(port, { tls: { ca, cert, key, verify: true } }))).toContain('our certificate')
 })
+
+test('TLS to a port without it is told as such', async () => {
+  await using other = await startMosquitto()
+  expect(await refusal(other.port, { tls: { verify: true } })).toMatchObject({ is: 'lost' })
+})
+
+function tlsProblem(ending: Ending): string {
+  expect(ending).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
+  return JSON.stringify(ending)
+}
 
 function tlsOf({ tls }: Mosquitto): NonNullable<Mosquitto['tls']> {
   if (tls === undefined) throw new Error('a mosquitto without TLS')

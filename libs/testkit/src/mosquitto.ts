@@ -9,8 +9,11 @@ export interface MosquittoOptions {
   readonly port?: number
   /** Keep sessions over an orderly restart; on unless told. */
   readonly persistence?: boolean
-  /** One more listener, with TLS; `clientCertificate: true` lets in only clients that show one. */
-  readonly tls?: { readonly clientCertificate?: boolean }
+  /**
+   * One more listener, with TLS; `clientCertificate` lets in only clients that show one, `webSocket` speaks MQTT over
+   * it, `expired` has a certificate that was valid until yesterday.
+   */
+  readonly tls?: { readonly clientCertificate?: boolean; readonly webSocket?: boolean; readonly expired?: boolean }
   /** User names and their passwords; without them everybody may connect. */
   readonly passwords?: Readonly<Record<string, string>>
   /** More lines of its configuration file. */
@@ -42,7 +45,8 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     const tls = made && {
       port: tlsPort,
       ca: made.ca,
-      ...made.server,
+      ...(options.tls?.expired ? made.expired : made.server),
+      webSocket: options.tls?.webSocket ?? false,
       requireCertificate: options.tls?.clientCertificate ?? false,
     }
     const passwordFile = options.passwords && (await writePasswords(folder, options.passwords))
