@@ -1,12 +1,13 @@
 /** The commands, their arguments, and the help that teaches them. */
 import { readFileSync } from 'node:fs'
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { apply, lint } from './apply.ts'
 import { remove } from './delete.ts'
 import { drain } from './drain.ts'
 import { get, kindNames } from './get.ts'
 import { natsUsersBlock } from './nats-users.ts'
 import { status } from './status.ts'
+import { tap } from './tap.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
@@ -14,6 +15,7 @@ Examples:
   millrace lint -f examples/telemetry       check documents; needs no installation
   millrace apply -f examples/telemetry      show what changes, and change it
   millrace status --watch                   who runs what, how fast, and what is in the way
+  millrace tap telemetry --count 5          records of a route as they pass: stored, and what was made of them
   millrace get route telemetry              a route as it applies, with every default
   millrace delete route telemetry           stop its source, deliver what is stored, then forget it
   millrace drain kafka-egress.1             move an instance's lanes elsewhere before it is stopped
@@ -90,6 +92,17 @@ function addFleetCommands(millrace: Command, terminal: Terminal): void {
     .addOption(output())
     .action(options => status(options, terminal))
   millrace
+    .command('tap')
+    .description(
+      'show samples of the records of a route, payloads and all: as its source stored them, and what its sink made of them',
+    )
+    .argument('<route>', 'its name')
+    .option('--lane <lane>', 'only this lane; none: all')
+    .addOption(new Option('-n, --count <records>', 'end after so many; none: at Ctrl-C').argParser(wholeNumber))
+    .option('--full', 'do not cut what is long')
+    .addOption(output())
+    .action((route, options) => tap(route, options, terminal))
+  millrace
     .command('drain')
     .description('have an instance finish what is in flight and give its lanes away; returns when it has none')
     .argument('<instance>', '<service>.<instance>, as status shows it')
@@ -106,6 +119,11 @@ function addFleetCommands(millrace: Command, terminal: Terminal): void {
       const version = readVersion()
       terminal.out(options.output === 'json' ? JSON.stringify({ version }) : version)
     })
+}
+
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected a whole number of 1 or more.')
 }
 
 function readVersion(): string {

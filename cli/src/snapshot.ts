@@ -1,7 +1,9 @@
 /** One look at an installation through its own documents. */
 import {
+  type ActorReport,
   Bucket,
   type Bus,
+  decodeToken,
   type InstanceDocument,
   instanceDocument,
   type LeaderDocument,
@@ -9,6 +11,7 @@ import {
   type PositionDocument,
   positionDocument,
   type RoutesDocument,
+  type ServiceName,
   streamInfo,
 } from '@millrace/bus'
 import type { BusFacts, Stored } from '@millrace/routes'
@@ -40,6 +43,31 @@ export async function takeSnapshot(bus: Bus): Promise<Snapshot> {
     instances: new Map([...instances].map(([key, { value }]) => [key, value])),
     positions: new Map([...positions].map(([key, { value }]) => [key, value])),
   }
+}
+
+/** An actor as its instance told of it last. */
+export interface FoundActor {
+  /** The name that its instance has among those of its service. */
+  instance: string
+  report: ActorReport
+}
+
+/** Finds an actor that has not stopped; where several instances tell of it, its newest owner. */
+export async function findActor(bus: Bus, service: ServiceName, id: string): Promise<FoundActor | undefined> {
+  const instances = await new Bucket(bus, 'mr_instances', instanceDocument).list()
+  const found = [...instances].flatMap(
+    ([
+      key,
+      {
+        value: { actors },
+      },
+    ]) => {
+      const [known, instance = ''] = key.split('.')
+      const report = actors.find(actor => actor.id === id && actor.state !== 'stopped')
+      return known === service && report !== undefined ? [{ instance: decodeToken(instance), report }] : []
+    },
+  )
+  return found.sort((a, b) => b.report.epoch - a.report.epoch)[0]
 }
 
 /** What lowers the guarantee of every route: how many servers, and whether they sync (R14). */
