@@ -23,6 +23,10 @@ export interface Counts {
   dropped: number
   /** Offsets that a log no longer had when they were to be read, where the route says to go on (Kafka's `onGap`). */
   skipped: number
+  /** Of `filtered`, those that were left out because their time had passed (MQTT's message expiry). */
+  expired: number
+  /** Headers that were left out because the sink's protocol can't carry them. */
+  leftOut: number
   /** A gauge: records that wait in the lane (sinks), or are not yet stored (sources). */
   pending: number
 }
@@ -39,6 +43,8 @@ export function newCounts(): Counts {
     duplicates: 0,
     dropped: 0,
     skipped: 0,
+    expired: 0,
+    leftOut: 0,
     pending: 0,
   }
 }

@@ -8,12 +8,13 @@ const counters = {
   in: 'Records stored in the lane.',
   out: 'Records that the sink has confirmed.',
   dead: 'Records made dead letters by the sink.',
-  filtered: "Records taken out by the route's filter.",
+  filtered: "Records taken out by the route's filter, or because their time had passed.",
   refused: 'Records made dead letters by the source.',
   parked: 'Records set aside because their key is parked.',
   duplicates: 'Records known to have come or gone twice.',
   dropped: 'QoS 0 messages for which there was no room.',
   skipped: 'Offsets that a log no longer had when they were to be read.',
+  expired: 'Records left out because their time had passed.',
 } satisfies Partial<Record<keyof Counts, string>>
 
 /** What the actors of an instance show at `/metrics`, by route, lane and role. */
@@ -29,6 +30,12 @@ export function actorFamilies(actors: readonly PlacedView[], instance: string): 
         series: of(({ measures }) => measures.counts[key]),
       }),
     ),
+    {
+      name: 'millrace_headers_left_out_total',
+      help: "Headers that the sink's protocol can't carry.",
+      type: 'counter',
+      series: of(({ measures }) => measures.counts.leftOut),
+    },
     {
       name: 'millrace_records_pending',
       help: 'Records that wait: in the lane (sinks), or to be stored (sources).',
@@ -68,7 +75,18 @@ export function actorFamilies(actors: readonly PlacedView[], instance: string): 
   ]
 }
 
-const countKeys = ['in', 'out', 'dead', 'filtered', 'refused', 'parked', 'duplicates', 'dropped', 'skipped'] as const
+const countKeys = [
+  'in',
+  'out',
+  'dead',
+  'filtered',
+  'refused',
+  'parked',
+  'duplicates',
+  'dropped',
+  'skipped',
+  'expired',
+] as const
 
 function labelsOf({ assignment: { route, lane, role } }: PlacedView): Labels {
   return { route, lane, role }

@@ -69,7 +69,7 @@ export class Instance implements AsyncDisposable {
   async state(id: string, state: string, problem?: string) {
     const isSo = async () => {
       const actor = (await this.heartbeat())?.actors.find(actor => actor.id === id)
-      return actor?.state === state && actor.problem?.code === problem && actor
+      return actor?.state === state && actor.problem?.code === problem ? actor : undefined
     }
     return await eventually(isSo, { what: `${id} ${state} ${problem ?? ''}`, timeout: 60_000 })
   }

@@ -13,14 +13,13 @@ export class Mapper {
   retain = false
   expiresAt = 0
   readonly properties: PropertyWriter
-  /** How many headers were left out because MQTT can't carry them. */
-  leftOut = 0
   /** Whether any record was to be retained. */
   asksRetain = false
   readonly #topicOf: (input: ExpressionInput) => string | null
   readonly #qos: QoS | 'keep'
   readonly #retain: boolean | 'keep'
   readonly #mapper: PublishMapper
+  #leftOut = 0
 
   /** Throws Error where the topic's template can't be compiled; documents were checked for that. */
   constructor({ sink: { topic, qos, retain }, headers }: Mapped) {
@@ -46,9 +45,16 @@ export class Mapper {
     this.qos = this.#qos === 'keep' ? (mapper.qos ?? 1) : this.#qos
     this.retain = this.#retain === 'keep' ? mapper.retain : this.#retain
     this.expiresAt = mapper.expiresAt
-    this.leftOut += mapper.leftOut
+    this.#leftOut += mapper.leftOut
     this.asksRetain ||= this.retain
     return undefined
+  }
+
+  /** How many headers were left out since it was asked last, because MQTT can't carry them. */
+  takeLeftOut(): number {
+    const count = this.#leftOut
+    this.#leftOut = 0
+    return count
   }
 }
 

@@ -18,14 +18,25 @@ import { Mapper } from './map.ts'
 /** What of an actor's context a sink needs. */
 export type SinkContext = Pick<
   ActorContext,
-  'installation' | 'route' | 'sink' | 'secret' | 'signal' | 'counts' | 'fresh' | 'allowed'
+  'installation' | 'route' | 'sink' | 'secret' | 'signal' | 'counts' | 'state' | 'fresh' | 'allowed'
 > & { settings: Pick<ActorContext['settings'], 'secretsDir'> }
+
+const leftOut: Problem = {
+  code: 'headers_left_out',
+  message:
+    "Headers that MQTT can't carry are left out: not UTF-8, with a control character, or of more than 65,535 bytes.",
+}
+const noRetain: Problem = {
+  code: 'retain_unsupported',
+  message: 'The broker keeps no retained messages; they go out without RETAIN.',
+}
 
 export class MqttSink implements Sink {
   readonly #context: SinkContext
   readonly #clientId: string
   readonly #publisher: Publisher
   readonly #mapper: Mapper
+  #notice: Problem | undefined
   readonly #version: ReturnType<typeof versionOf>
 
   /** Throws TypeError where the route's sink is none of MQTT. */
@@ -51,13 +62,7 @@ export class MqttSink implements Sink {
 
   /** What does not stand in the way, but must be known. */
   get notice(): Problem | undefined {
-    const { leftOut, asksRetain } = this.#mapper
-    if (leftOut > 0) {
-      const message = `MQTT can't carry ${leftOut} headers: not UTF-8, a control character, or too long. They were left out.`
-      return { code: 'headers_left_out', message }
-    }
-    if (!asksRetain || this.#publisher.limits?.retain !== false) return undefined
-    return { code: 'retain_unsupported', message: 'The broker keeps no retained messages; they go out without RETAIN.' }
+    return this.#notice
   }
 
   /** Connects, which shuts the lane's owner before out (R9); else says why not. */
@@ -80,9 +85,21 @@ export class MqttSink implements Sink {
   }
 
   async again(): Promise<Outcome> {
+    const { counts } = this.#context
     const outcome = await this.#publisher.deliver()
-    if ('expired' in outcome) this.#context.counts.dropped += outcome.expired ?? 0
+    if ('expired' in outcome) counts.expired += outcome.expired ?? 0
+    counts.leftOut += this.#mapper.takeLeftOut()
+    if (this.#notice === undefined) this.#tellOnce(outcome)
     return outcome
+  }
+
+  /** Tells, once, what is not delivered as the route has it. */
+  #tellOnce(outcome: Outcome): void {
+    const { counts, state } = this.#context
+    if (counts.leftOut > 0) this.#notice = leftOut
+    else if (this.#mapper.asksRetain && this.#publisher.limits?.retain === false) this.#notice = noRetain
+    const isDelivered = outcome.is === 'done' || outcome.is === 'refused'
+    if (isDelivered && this.#notice !== undefined) state('running', this.#notice)
   }
 
   async close(): Promise<void> {
