@@ -36,10 +36,10 @@ export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (nam
   })
   const problems = now.problems.filter(problem => isOfApply(problem, named, old))
   if (problems.length > 0) return { problem: invalid(problems) }
-  const moved = [...now.routes.values()].filter(route => readsElsewhere(old, now, route.name))
-  if (moved.length > 0) return { problem: sourceChanged(moved) }
   const turned = [...now.routes.values()].filter(route => speaksOtherwise(old.routes.get(route.name), route))
   if (turned.length > 0) return { problem: protocolChanged(turned) }
+  const moved = [...now.routes.values()].filter(route => readsElsewhere(old, now, route.name))
+  if (moved.length > 0) return { problem: sourceChanged(moved) }
   const changes = diff(old, now)
   const routes = changes.flatMap(({ kind, name, change }): [string, KeptRoute][] => {
     const route = now.routes.get(name)

@@ -1,9 +1,9 @@
 import type { RoutesDocument } from '@millrace/bus'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { applied, deleted, removed, retired } from '../src/apply.ts'
-import { knownRoutes } from '../src/route-lanes.ts'
-import { connections, route } from './rig.ts'
+import { applied, deleted, extended, removed, retired } from '../src/apply.ts'
+import { knownRoutes, wantedLanes } from '../src/route-lanes.ts'
+import { connections, listedRoute, route } from './rig.ts'
 
 const empty: RoutesDocument = { installation: 'test', connections: {}, routes: {} }
 
@@ -32,6 +32,42 @@ test('slots that are given up retire, and those that come back retire no more', 
   expect(one.routes['r']).toMatchObject({ version: 2, retiring: ['1', '2', '3'] })
   const three = apply(retired(one, 'r', '2'), { r: route(3) })
   expect(three.routes['r']).toMatchObject({ version: 3, retiring: ['3'] })
+})
+
+describe('a route that reads Kafka', () => {
+  const listed = extended(apply(empty, { k: listedRoute('a', '/b.*/') }), 'k', ['a/0', 'a/1', 'bb/0'])
+
+  test('has the lanes that were found, whatever else of it changes', () => {
+    expect(apply(listed, { k: { ...listedRoute('a', '/b.*/'), filter: 'true' } }).routes['k']).toMatchObject({
+      version: 2,
+      lanes: ['a/0', 'a/1', 'bb/0'],
+      retiring: [],
+    })
+    expect(knownRoutes(listed)).toMatchObject([{ lister: true, source: 'kafka-ingress', sink: 'kafka-egress' }])
+  })
+
+  test('retires the partitions of topics that it reads no more; those that come back retire no more', () => {
+    const less = apply(listed, { k: listedRoute('a') })
+    expect(less.routes['k']).toMatchObject({ lanes: ['a/0', 'a/1'], retiring: ['bb/0'] })
+    const other = apply(less, { k: listedRoute('bb') })
+    expect(other.routes['k']).toMatchObject({ lanes: ['bb/0'], retiring: ['a/0', 'a/1'] })
+  })
+
+  test('retires all of them, and needs no lister any more, when it is deleted', () => {
+    const going = erase(listed, 'k')
+    expect(going.routes['k']).toMatchObject({ deleting: true, retiring: ['a/0', 'a/1', 'bb/0'] })
+    expect(knownRoutes(going)).toMatchObject([{ lister: false, lanes: [] }])
+  })
+})
+
+test.each([
+  ['source', { source: { connection: 'lake', topics: ['a'] } }],
+  ['sink', { sink: { connection: 'plant', topic: 'b' } }],
+])('the %s of a route keeps its protocol: its lanes, or its positions, would be another service’s', (_, end) => {
+  const before = apply(empty, { r: route(1) })
+  expect(applied(before, { connections, routes: { r: { ...route(1), ...end } } }, newUid)).toMatchObject({
+    problem: { code: 'protocol_changed' },
+  })
 })
 
 test('a connection goes with the last of the deleted routes that need it', () => {
@@ -130,12 +166,14 @@ describe('what is kept and can not be read', () => {
   })
 })
 
-const name = fc.constantFrom('r', 's')
+/** `k` reads Kafka: of so many topics `lanes`, and its lister finds two partitions of each. */
+const name = fc.constantFrom('r', 's', 'k')
 const steps = fc.array(
   fc.oneof(
     fc.record({ is: fc.constant('apply' as const), name, lanes: fc.integer({ min: 1, max: 4 }) }),
     fc.record({ is: fc.constant('delete' as const), name }),
-    fc.record({ is: fc.constant('retired' as const), name, lane: fc.constantFrom('0', '1', '2', '3') }),
+    fc.record({ is: fc.constant('found' as const), name: fc.constant('k') }),
+    fc.record({ is: fc.constant('retired' as const), name, lane: fc.constantFrom('0', '1', '2', '3', 't0/0', 't2/1') }),
     fc.record({ is: fc.constant('removed' as const), name }),
   ),
   { maxLength: 30 },
@@ -144,16 +182,35 @@ const steps = fc.array(
 type Step = { name: string } & (
   | { is: 'apply'; lanes: number }
   | { is: 'retired'; lane: string }
-  | { is: 'delete' | 'removed' }
+  | { is: 'delete' | 'removed' | 'found' }
 )
+
+const topics = ['t0', 't1', 't2', 't3']
+
+function found(before: RoutesDocument): RoutesDocument {
+  const route = knownRoutes(before).find(({ lister }) => lister)
+  if (route === undefined) return before
+  const lanes = wantedLanes(
+    route.spec,
+    topics.flatMap(topic => [`${topic}/0`, `${topic}/1`]),
+  )
+  const known = [...route.lanes, ...route.retiring]
+  return extended(
+    before,
+    'k',
+    lanes.filter(lane => !known.includes(lane)),
+  )
+}
 
 /** What the leader would do: it removes a route only when no lane of it retires any more. */
 function after(before: RoutesDocument, step: Step): RoutesDocument {
   const kept = before.routes[step.name]
   if (step.is === 'apply') {
-    const result = applied(before, { connections, routes: { [step.name]: route(step.lanes) } }, newUid)
+    const spec = step.name === 'k' ? listedRoute(...topics.slice(0, step.lanes)) : route(step.lanes)
+    const result = applied(before, { connections, routes: { [step.name]: spec } }, newUid)
     return 'problem' in result && kept?.deleting === true ? before : document(result)
   }
+  if (step.is === 'found') return found(before)
   if (step.is === 'retired') return retired(before, step.name, step.lane)
   if (step.is === 'delete') return kept === undefined ? before : erase(before, step.name)
   return kept?.deleting === true && kept.retiring?.length === 0 ? removed(before, step.name) : before
@@ -168,8 +225,8 @@ test('no lane that was ever wanted is left without an end, and no other route ch
       for (const step of all) {
         const before = now
         now = after(before, step)
-        const other = step.name === 'r' ? 's' : 'r'
-        expect(now.routes[other]).toEqual(before.routes[other])
+        const others = ['r', 's', 'k'].filter(name => name !== step.name)
+        for (const other of others) expect(now.routes[other]).toEqual(before.routes[other])
         expect(now.routes[step.name]?.version ?? 1e9).toBeGreaterThanOrEqual(before.routes[step.name]?.version ?? 1)
         const kept = before.routes[step.name]
         if (step.is === 'retired' && kept?.retiring?.includes(step.lane)) unfinished.get(kept.uid)?.delete(step.lane)

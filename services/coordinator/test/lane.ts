@@ -6,10 +6,10 @@ import type { Rig } from './rig.ts'
 const signal = new AbortController().signal
 const tell = () => {}
 
-/** A lane of route `r`, or another. */
+/** A lane of route `r`, which reads MQTT, or another. */
 export interface LaneOfTest {
-  uid: string
   service?: 'mqtt-ingress' | 'kafka-ingress'
+  uid: string
   epoch: number
   lane: string
   route?: string
