@@ -8,4 +8,4 @@ export {
   supervise,
   type Supervision,
 } from './supervise.ts'
-export { aborted, delay } from './wait.ts'
+export { aborted, delay, unlessAborted } from './wait.ts'

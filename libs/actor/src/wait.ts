@@ -22,3 +22,19 @@ export function aborted(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
+
+/**
+ * What the promise gives, or undefined when the signal aborts before. Unlike a race with `aborted(signal)`, nothing of it
+ * stays behind with a signal that lives on, so it can be called without end.
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const over = Promise.withResolvers<undefined>()
+  const abort = () => over.resolve(undefined)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([promise, over.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -13,7 +13,7 @@
  *    room, none is sent (R8).
  * 4. Nothing but the position says where to go on: never the group's offset, never `start`, once there is a lane.
  */
-import { aborted } from '@millrace/actor'
+import { unlessAborted } from '@millrace/actor'
 import { AlarmError, StoppedError } from '@millrace/bus'
 import { type ActorContext, Condition } from '@millrace/host'
 import {
@@ -52,7 +52,6 @@ export class Source implements SourceEvents {
   readonly #openLane: OpenLane
   readonly #condition: Condition
   readonly #group: Group
-  readonly #drained: Promise<void>
   #position: Position = { topicId: '', offset: 0n, leaderEpoch: -1 }
   #ordinal = 0
   /** Whether the position has moved past what was passed on, and when that was stored last. */
@@ -66,14 +65,13 @@ export class Source implements SourceEvents {
   #measuredFrom = 0
 
   constructor(context: ActorContext, partition: PartitionName, openLane: OpenLane) {
-    const { installation, route, state, draining } = context
+    const { installation, route, state } = context
     this.#context = context
     this.#partition = partition
     this.#route = sourceOf(route, 'kafka')
     this.#openLane = openLane
     this.#condition = new Condition(state)
     this.#group = new Group(this.#route.group ?? `millrace-${installation}-${route.name}`, this.#tellGroup)
-    this.#drained = aborted(draining)
   }
 
   /** Runs until it is drained or aborted. Rejects where the lane can't be written any more, and at a gap (AlarmError). */
@@ -142,12 +140,13 @@ export class Source implements SourceEvents {
   }
 
   async #read(log: PartitionLog, writer: Writer): Promise<void> {
-    const { draining, fresh, allowed } = this.#context
+    const { signal, draining, fresh, allowed } = this.#context
+    const over = AbortSignal.any([signal, draining])
     await this.#compare(log)
     this.#condition.reading(undefined)
-    while (!draining.aborted) {
-      if (!writer.room) await Promise.race([this.#room(), this.#drained])
-      const fetched = await Promise.race([log.fetch(this.#position.offset), this.#drained])
+    while (!over.aborted) {
+      if (!writer.room) await unlessAborted(this.#room(), over)
+      const fetched = await unlessAborted(log.fetch(this.#position.offset), over)
       if (fetched === undefined || !(fresh() || (await allowed()))) break
       this.#pass(fetched, writer)
       this.#group.follow(log)
