@@ -1,10 +1,10 @@
 /** What a publisher does not send: more than the broker can take, and what nobody wants any more. */
 import { eventually, noLeaks } from '@millrace/testkit'
 import type { IConnackPacket } from 'mqtt-packet'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { answer, answering, isPublish, payloads, records } from './answering.ts'
 import { add, publisherTo } from './publishing.ts'
-import { accepted } from './scripted-broker.ts'
+import { accepted, startScriptedBroker } from './scripted-broker.ts'
 
 noLeaks()
 
@@ -70,3 +70,41 @@ test.each([
     await publisher.close()
   },
 )
+
+describe('a broker that takes what is published and does not answer', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('is lost after half a minute of silence', async () => {
+    await using broker = await answering(() => {})
+    const publisher = publisherTo(broker.port, { keepAlive: 600 })
+    add(publisher, ...records('a', 'b'))
+    const attempt = publisher.deliver()
+    await eventually(() => payloads(broker).length === 2, { what: 'both sent' })
+    vi.advanceTimersByTime(30_000)
+    expect(await attempt).toMatchObject({ is: 'unknown', problem: { code: 'broker_unreachable' } })
+    await publisher.close()
+  })
+
+  test('for long, and then something, is waited for', async () => {
+    await using broker = await startScriptedBroker((client, { cmd }) => {
+      if (cmd === 'connect') client.send(accepted)
+    })
+    const publisher = publisherTo(broker.port, { keepAlive: 600 })
+    add(publisher, { topic: 't', value: 'a', qos: 2 })
+    const attempt = publisher.deliver()
+    await eventually(() => payloads(broker).length === 1, { what: 'it sent' })
+    const [client] = broker.clients
+    vi.advanceTimersByTime(15_000)
+    client?.send({ cmd: 'pubrec', messageId: 1, reasonCode: 0 })
+    await eventually(() => client?.all('pubrel').length === 1, { what: 'PUBREL' })
+    vi.advanceTimersByTime(15_000)
+    client?.send({ cmd: 'pubcomp', messageId: 1, reasonCode: 0 })
+    expect(await attempt).toMatchObject({ is: 'done' })
+    await publisher.close()
+  })
+})
