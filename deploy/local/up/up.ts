@@ -97,7 +97,7 @@ async function show({ servers, fleet, started }: Running, signal: AbortSignal): 
 }
 
 const title = ({ natsUrl, mqttUrl, kafkaBrokers }: Servers) =>
-  `Millrace: ${mqttUrl} -> ${natsUrl} -> kafka ${kafkaBrokers.join(',')}`
+  `Millrace: ${mqttUrl} <-> ${natsUrl} <-> kafka ${kafkaBrokers.join(',')}`
 
 function hints({ mqttUrl }: Servers): string[] {
   const { hostname, port } = new URL(mqttUrl)

@@ -13,12 +13,15 @@ const filesOf = (folder: string) =>
     .filter(name => name.endsWith('.yaml'))
     .map(name => ({ file: name, text: readFileSync(join(examples, folder, name), 'utf8') }))
 
-test.each(['telemetry', '.'])('the documents of examples/%s are valid, and nothing is warned of', folder => {
-  const { problems, routes, connections } = readDocuments(filesOf(folder))
-  expect(problems).toEqual([])
-  expect(routes.length).toBeGreaterThan(0)
-  expect(connections.length).toBeGreaterThan(0)
-})
+test.each(['telemetry', 'commands', '.'])(
+  'the documents of examples/%s are valid, and nothing is warned of',
+  folder => {
+    const { problems, routes, connections } = readDocuments(filesOf(folder))
+    expect(problems).toEqual([])
+    expect(routes.length).toBeGreaterThan(0)
+    expect(connections.length).toBeGreaterThan(0)
+  },
+)
 
 test('the reference names every field that there is', () => {
   const schemas = [connectionSpec, ...Object.values(routeSpecs).flatMap(bySink => Object.values(bySink))]

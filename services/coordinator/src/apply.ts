@@ -95,7 +95,8 @@ function changed(kept: KeptRoute, old: Route | undefined, route: Route): KeptRou
   const had = [...new Set([...(old === undefined ? (kept.lanes ?? []) : lanesOf(kept, old)), ...(kept.retiring ?? [])])]
   const wants = wantedLanes(route, had)
   const retiring = had.filter(lane => !wants.includes(lane))
-  return isListed(route) ? { ...next, lanes: wants, retiring } : { ...next, retiring }
+  // Without any `lanes`, its lister has never found any: a source's `start` is for those that it finds first.
+  return isListed(route) && kept.lanes !== undefined ? { ...next, lanes: wants, retiring } : { ...next, retiring }
 }
 
 /** The routes with more lanes of one: its lister has found them. */

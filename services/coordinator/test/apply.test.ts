@@ -46,6 +46,11 @@ describe('a route that reads Kafka', () => {
     expect(knownRoutes(listed)).toMatchObject([{ lister: true, source: 'kafka-ingress', sink: 'kafka-egress' }])
   })
 
+  test('has no lanes, not even none, until some were found', () => {
+    const never = apply(apply(empty, { k: listedRoute('a') }), { k: listedRoute('a', 'b') })
+    expect(never.routes['k']).not.toHaveProperty('lanes')
+  })
+
   test('retires the partitions of topics that it reads no more; those that come back retire no more', () => {
     const less = apply(listed, { k: listedRoute('a') })
     expect(less.routes['k']).toMatchObject({ lanes: ['a/0', 'a/1'], retiring: ['bb/0'] })
