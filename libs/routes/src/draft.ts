@@ -11,6 +11,8 @@ import type { Finding } from './finding.ts'
 import type { Connectors } from './iot-mq/known-connectors.ts'
 import { translateIotMq } from './iot-mq/translate.ts'
 import type { DocumentProblem } from './problem.ts'
+import { connectionOf } from './properties/connection.ts'
+import { ClientProperties } from './properties/parse.ts'
 import { byEnds, type Route, routeSpecs } from './route.ts'
 
 /** One document of a file. */
@@ -40,7 +42,8 @@ const anyKind = fields({ ...header, kind: oneOf('Connection', 'Route'), spec: z.
 
 /** What a document is, and the native documents that it stands for where it is not one itself. */
 export function draftsOf({ file, document }: Written, connectors: Connectors): Draft[] {
-  const translation = translateIotMq(document.value, connectors)
+  const { value } = document
+  const translation = value instanceof ClientProperties ? connectionOf(value) : translateIotMq(value, connectors)
   if (translation === undefined) return [nativeDraft({ file, document })]
   const whole: Draft = { ...emptyDraft({ file, document }), findings: translation.findings }
   const native = translation.documents.map(({ value, origin }) => ({

@@ -8,6 +8,7 @@ import { connectorsAmong } from './iot-mq/known-connectors.ts'
 import { isTopicMap } from './iot-mq/translate.ts'
 import { checkLoops } from './loops.ts'
 import type { DocumentProblem } from './problem.ts'
+import { isProperties, parseProperties } from './properties/parse.ts'
 import type { Route } from './route.ts'
 
 /** What was read. The valid documents are there also where others have problems. */
@@ -19,14 +20,15 @@ export interface Documents {
 
 /**
  * Reads documents, any number a file: native ones (`apiVersion: millrace.dev/v1`, kinds `Connection` and `Route`), and
- * those of Azure IoT MQ (`KafkaConnector`, `KafkaConnectorTopicMap`), which stand for native ones. Routes may name these
- * connections, and those `known` already. Never throws.
+ * those of Azure IoT MQ (`KafkaConnector`, `KafkaConnectorTopicMap`), which stand for native ones, as does a Kafka client's
+ * `.properties` file. Routes may name these connections, and those `known` already. Never throws.
  */
 export function readDocuments(files: readonly SourceFile[], known: readonly Connection[] = []): Documents {
   const problems: DocumentProblem[] = []
   const documents: Written[] = []
-  for (const { file, text } of files) {
-    const parsed = parseFile(text)
+  for (const source of files) {
+    const { file } = source
+    const parsed = isProperties(source) ? parseProperties(source) : parseFile(source.text)
     const faults = [...parsed.faults, ...parsed.documents.flatMap(document => document.faults)]
     problems.push(...faults.map(fault => ({ severity: 'error' as const, file, ...fault })))
     documents.push(...parsed.documents.map(document => ({ file, document })))

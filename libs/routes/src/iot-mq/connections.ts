@@ -9,7 +9,8 @@ import {
   type ConnectorTls,
   type KafkaSide,
 } from './connector.ts'
-import { legalName, localName } from './names.ts'
+import { legalName } from '../legal-name.ts'
+import { localName } from './local-name.ts'
 
 const kafka = ['spec', 'kafkaConnection']
 const broker = ['spec', 'localBrokerConnection']

@@ -1,6 +1,6 @@
 /** What of a topic map means something else here than it did there, each told once, where it stands. */
 import { errorAt, type Finding, noteAt, warningAt } from '../finding.ts'
-import { legalName } from './names.ts'
+import { legalName } from '../legal-name.ts'
 import type { ConnectorFacts } from './known-connectors.ts'
 import { batchLimits, compressionOf } from './sending.ts'
 import type { KafkaToMqtt, MqttToKafka, TopicMap } from './topic-map.ts'

@@ -2,7 +2,8 @@
 import { fieldOf } from '../attempt.ts'
 import type { KnownConnections } from '../ends.ts'
 import { isEventHubs } from '../event-hubs.ts'
-import { legalName, localName } from './names.ts'
+import { legalName } from '../legal-name.ts'
+import { localName } from './local-name.ts'
 
 /** What a topic map asks about its connector. */
 export interface ConnectorFacts {

@@ -1,4 +1,4 @@
-/** The names that the resources of Azure IoT MQ have here. */
+/** Names of connections and routes, made from those of other products. */
 import { createHash } from 'node:crypto'
 
 const longest = 63
@@ -10,9 +10,6 @@ export function legalName(text: string): string {
   const mark = createHash('sha256').update(text).digest('hex').slice(0, 8)
   return `${label.slice(0, longest - mark.length - 1)}-${mark}`
 }
-
-/** The name of a connector's connection to its own MQTT broker. */
-export const localName = (connector: string): string => legalName(`${connector}-local`)
 
 const labelOf = (text: string): string =>
   text
