@@ -1,5 +1,5 @@
 /** `millrace lint` and `millrace apply`. */
-import { diff, readDocuments, storedConnection, storedRoute } from '@millrace/routes'
+import { diff, type Documents, readDocuments, type SourceFile, storedConnection, storedRoute } from '@millrace/routes'
 import { describeChanges } from './changes.ts'
 import { refuseBeforehand, takeDocuments } from './documents.ts'
 import { readFiles } from './files.ts'
@@ -20,24 +20,40 @@ export async function lint({ file, output }: { file: string[] } & Output, termin
   terminal.out(`valid: ${counted(connections, 'connection')}, ${counted(routes, 'route')}`)
 }
 
+interface ApplyOptions extends Output {
+  dryRun?: true
+}
+
 /** Adds documents to what applies, or replaces what has their names; what they do not name stays as it is. */
 export async function apply(
-  { file, dryRun, output }: { file: string[]; dryRun?: true } & Output,
+  { file, ...options }: { file: string[] } & ApplyOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const files = await readFiles(file, terminal)
+  await applyFiles(await readFiles(file, terminal), options, terminal)
+}
+
+/** Applies files whole, or not at all; returns what they hold. Throws CommandError, having told what is wrong with them. */
+export async function applyFiles(
+  files: readonly SourceFile[],
+  { dryRun, output }: ApplyOptions,
+  terminal: Terminal,
+): Promise<Documents> {
   refuseBeforehand(files, terminal)
-  await withBus(terminal, async bus => {
+  return await withBus(terminal, async bus => {
     await untilLed(bus, terminal.signal)
     const before = await readRoutes(bus)
-    const { connections, routes } = takeDocuments(files, terminal, [...before.connections.values()])
+    const documents = takeDocuments(files, terminal, [...before.connections.values()])
+    const { connections, routes } = documents
     const after = {
       connections: new Map([...before.connections, ...connections.map(one => [one.name, one] as const)]),
       routes: new Map([...before.routes, ...routes.map(one => [one.name, one] as const)]),
     }
     const changes = diff(before, after).filter(({ change }) => change !== 'unchanged')
     if (output === undefined) for (const line of describeChanges(changes)) terminal.out(line)
-    if (changes.length === 0 && output === undefined) return terminal.out('nothing changes')
+    if (changes.length === 0 && output === undefined) {
+      terminal.out('nothing changes')
+      return documents
+    }
     const request = {
       op: 'apply',
       connections: Object.fromEntries(connections.map(one => [one.name, storedConnection(one)])),
@@ -45,8 +61,9 @@ export async function apply(
       ...(dryRun ? { dryRun } : {}),
     }
     const { revision } = await askLeader(bus, request, terminal.signal)
-    if (output === 'json') return terminal.out(JSON.stringify({ revision, dryRun: dryRun ?? false, changes }, null, 2))
-    terminal.out(dryRun ? 'valid; nothing was changed' : `applied, revision ${String(revision)}`)
+    if (output === 'json') terminal.out(JSON.stringify({ revision, dryRun: dryRun ?? false, changes }, null, 2))
+    else terminal.out(dryRun ? 'valid; nothing was changed' : `applied, revision ${String(revision)}`)
+    return documents
   })
 }
 

@@ -9,11 +9,13 @@ import { natsUsersBlock } from './nats-users.ts'
 import { status } from './status.ts'
 import { tap } from './tap.ts'
 import type { Terminal } from './terminal.ts'
+import { applyAgain } from './watch.ts'
 
 const help = `
 Examples:
   millrace lint -f examples/telemetry       check documents; needs no installation
   millrace apply -f examples/telemetry      show what changes, and change it
+  millrace apply -f /etc/millrace --watch   keep what applies as the files of a folder say
   millrace status --watch                   who runs what, how fast, and what is in the way
   millrace tap telemetry --count 5          records of a route as they pass: stored, and what was made of them
   millrace get route telemetry              a route as it applies, with every default
@@ -64,8 +66,14 @@ function addDocumentCommands(millrace: Command, terminal: Terminal): void {
     .description('add or replace the connections and routes of these documents; others stay as they are')
     .addOption(files())
     .option('--dry-run', 'show what would change, and change nothing')
+    .addOption(
+      new Option(
+        '-w, --watch',
+        'apply again whenever the files change, until Ctrl-C; what vanishes from them is not deleted',
+      ).conflicts('dryRun'),
+    )
     .addOption(output())
-    .action(options => apply(options, terminal))
+    .action(({ watch, ...options }) => (watch ? applyAgain : apply)(options, terminal))
   millrace
     .command('get')
     .description('print what applies, as documents that can be applied again')

@@ -1,49 +1,22 @@
 /** The command line against a coordinator that runs as it does for users: its own process, its own NATS user. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { natsUserNames, natsUsers } from '@millrace/bus'
-import { eventually, freePort, type NatsServer, startNats } from '@millrace/testkit'
+import { eventually } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { examples, millrace } from './spawn.ts'
+import { type Led, startLed } from './led.ts'
+import { examples } from './spawn.ts'
 
-const password = (user: string) => `pw-of-${user}`
 const telemetry = join(examples, 'telemetry')
 
-let nats: NatsServer
-let coordinator: ChildProcess
-
+let led: Led
 beforeAll(async () => {
-  const passwords = natsUserNames.map(user => [user, password(user)] as const)
-  nats = await startNats({ users: natsUsers(Object.fromEntries(passwords) as Parameters<typeof natsUsers>[0]) })
-  const port = String(await freePort())
-  const env = {
-    PATH: process.env['PATH'],
-    MILLRACE_NATS_URL: nats.url,
-    MILLRACE_NATS_PASSWORD: password('coordinator'),
-  }
-  const main = join(import.meta.dirname, '../../services/coordinator/src/main.ts')
-  coordinator = spawn(process.execPath, [main], {
-    env: { ...env, MILLRACE_INSTANCE: '1', MILLRACE_HTTP_PORT: port },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  led = await startLed()
 })
+afterAll(() => led[Symbol.asyncDispose]())
 
-afterAll(async () => {
-  coordinator.kill('SIGTERM')
-  if (coordinator.exitCode === null) await once(coordinator, 'exit')
-  await nats[Symbol.asyncDispose]()
-})
-
-const cli = (args: string[], input = '') =>
-  millrace(args, { input, env: { MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') } })
+const cli: Led['cli'] = (args, input) => led.cli(args, input)
 
 test('from nothing to a route, and back to nothing', async () => {
-  await eventually(async () => (await cli(['get'])).code === 0, {
-    timeout: 15_000,
-    what: 'the coordinator has made its buckets',
-  })
   expect(await cli(['apply', '-f', telemetry])).toMatchObject({
     code: 0,
     err: '',
