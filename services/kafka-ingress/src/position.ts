@@ -19,6 +19,9 @@ export interface Position {
   leaderEpoch: number
 }
 
+/** What stands in `mr-position` of a lane that was given up before its source had begun. */
+export const neverRead = ''
+
 /** As it stands in `mr-position`. */
 export function positionText({ topicId, offset, leaderEpoch }: Position): string {
   return JSON.stringify({ topicId, offset: String(offset), leaderEpoch })

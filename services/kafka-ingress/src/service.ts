@@ -5,13 +5,12 @@
  *   Kafka <-- OffsetCommit ----- group.ts <-- stored <------------------------------- PubAck ----- JetStream
  *   Kafka <-- Metadata --------- lister.ts --> heartbeat --> coordinator, which places a source for each partition
  */
-import { aborted } from '@millrace/actor'
 import { type ActorAssignment, type AppenderOptions, openLane } from '@millrace/bus'
 import type { ActorContext, PlacedService } from '@millrace/host'
 import { openWriter } from '@millrace/lane'
-import { largestRecord, sourceOf, topicMatcher } from '@millrace/routes'
+import { largestRecord } from '@millrace/routes'
 import { keepListing } from './lister.ts'
-import { partitionOf } from './position.ts'
+import { neverRead, partitionOf } from './position.ts'
 import { Source } from './source.ts'
 
 /** How much of a lane may be unstored (R8), and where the route's buffer is small, less. */
@@ -23,7 +22,7 @@ export const service: PlacedService = {
   async start(actor, context) {
     if (actor.role === 'lister') return keepListing(actor, context)
     if (actor.retire) return actor.discard ? undefined : close(actor, context)
-    return isWanted(actor, context) ? read(actor, context) : stay(actor, context)
+    return read(actor, context)
   },
 }
 
@@ -53,22 +52,13 @@ async function read(actor: ActorAssignment, context: ActorContext): Promise<void
   }
 }
 
-/** Whether the route, as it is now, reads the lane's topic: once found, a lane stays. */
-function isWanted({ lane }: ActorAssignment, { route }: ActorContext): boolean {
-  return topicMatcher(sourceOf(route, 'kafka').topics)(partitionOf(lane).topic)
-}
-
-/** Reads nothing, and says so. */
-async function stay({ lane }: ActorAssignment, { state, draining }: ActorContext): Promise<void> {
-  const message = `The route does not name ${partitionOf(lane).topic} any more: it is not read, and goes on where it was if it is named again.`
-  state('running', { code: 'topic_not_read', message })
-  await aborted(draining)
-}
-
-/** The lane is given up: nothing more is read. An opening shuts out whoever may still be writing there (R3). */
+/**
+ * The lane is given up: nothing more is read. An opening shuts out whoever may still be writing there (R3), and keeps the
+ * position, for the lane's topic may be named again.
+ */
 async function close(actor: ActorAssignment, context: ActorContext): Promise<void> {
   const tell: AppenderOptions['tell'] = problem => problem && context.state('holding', problem)
-  await openLane({ ...laneOf(actor, context), tell, start: previous => previous ?? '' })
+  await openLane({ ...laneOf(actor, context), tell, start: previous => previous ?? neverRead })
 }
 
 function laneOf({ route, lane, uid, epoch }: ActorAssignment, { bus, signal, fresh, allowed }: ActorContext) {

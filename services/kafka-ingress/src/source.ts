@@ -31,7 +31,7 @@ import { readHeader, sliceBatch, viewOf } from '@millrace/record'
 import { type KafkaSource, sourceOf } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
 import { Group } from './group.ts'
-import { gapBefore, parsePosition, type Position, positionText, startOf } from './position.ts'
+import { gapBefore, neverRead, parsePosition, type Position, positionText, startOf } from './position.ts'
 
 /** Opens the lane: `start` turns its last position into the one of the opening batch (R4). */
 export type OpenLane = (start: (previous: string | undefined) => Promise<string>) => Promise<Writer>
@@ -104,7 +104,7 @@ export class Source implements SourceEvents {
   }
 
   async #begin(previous: string | undefined): Promise<string> {
-    if (previous !== undefined) this.#position = parsePosition(previous)
+    if (previous !== undefined && previous !== neverRead) this.#position = parsePosition(previous)
     else {
       const begin = (log: PartitionLog) => startOf(log, this.#partition, this.#route.start)
       const position = await this.#withLog(begin, problem => this.#condition.reading(problem))
