@@ -1,5 +1,10 @@
 /** MQTT 5.0 and 3.1.1, over TCP and WebSocket, against mosquitto. */
-import { eventually, freePort, type Mosquitto, noLeaks, startMosquitto } from '@millrace/testkit'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { certificates, eventually, freePort, type Mosquitto, noLeaks, startMosquitto } from '@millrace/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Publish } from '../src/index.ts'
 import { connected, payloadOf, Receiver, refusal } from './connecting.ts'
@@ -98,6 +103,36 @@ describe.each([
     await session.disconnect('end')
     await publisher.close()
   })
+})
+
+test('WebSocket over TLS: trusted by its authority only', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'millrace-wss-'))
+  const { ca, server } = await certificates(folder)
+  const port = await freePort()
+  const tlsLines = `cafile ${ca}\ncertfile ${server.cert}\nkeyfile ${server.key}`
+  await using secure = await startMosquitto({ extra: `listener ${port} 127.0.0.1\nprotocol websockets\n${tlsLines}` })
+  expect(secure.alive).toBe(true)
+  const login = { webSocket: '/mqtt', tls: { ca: await readFile(ca, 'utf8'), verify: true } }
+  await (await connected(port, login)).disconnect('end')
+  const publisher = publisherTo(port, login)
+  add(publisher, { topic: 'secure', value: 'x' })
+  expect(await publisher.deliver()).toMatchObject({ is: 'done' })
+  await publisher.close()
+  const ending = await refusal(port, { webSocket: '/mqtt', tls: { verify: true } })
+  expect(ending).toMatchObject({ is: 'lost', problem: { code: 'tls_failed' } })
+  expect(await refusal(port, { webSocket: '/mqtt' })).toMatchObject({ is: 'lost' })
+  await rm(folder, { recursive: true })
+})
+
+test('a server that is no WebSocket for MQTT is told', async () => {
+  const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const ending = await refusal(port, { webSocket: '/nowhere' })
+  expect(ending).toMatchObject({ is: 'lost', problem: { code: 'broker_unreachable' } })
+  expect(JSON.stringify(ending)).toContain('404')
+  server.close()
 })
 
 test('a refused login says the same in both versions', async () => {
