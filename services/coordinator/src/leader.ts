@@ -14,7 +14,7 @@ import { RouteProblems } from './problems.ts'
 import { Provision } from './provision.ts'
 import { retire } from './retire.ts'
 import { type KnownRoute, knownRoutes } from './route-lanes.ts'
-import { type Revised, unplaced } from './situation.ts'
+import { overflowing, type Revised, unplaced } from './situation.ts'
 import { situationOf } from './look.ts'
 import type { Store } from './store.ts'
 import { Strangers } from './strangers.ts'
@@ -51,6 +51,8 @@ export class Leader {
   readonly problems = new RouteProblems()
   /** Instances that are heard and do not hear, as of the last look. */
   deaf: readonly string[] = []
+  /** Services that have more actors than their instances can hold, and how many more, as of the last look. */
+  overflowing: readonly (readonly [service: string, actors: number])[] = []
   readonly #attention = new Attention()
   readonly #parts: LeaderParts
   readonly #provision: Provision
@@ -150,6 +152,7 @@ export class Leader {
     const watched = { ...this.#parts, attention: this.#attention }
     const now = situationOf(watched, { document: kept.document, routes, isReady })
     this.deaf = [...now.instances].filter(([, { presence }]) => presence === 'deaf').map(([key]) => key)
+    this.overflowing = overflowing(now)
     if (await this.#write(plan(now, this.#parts.epochs))) return true
     this.unplaced = unplaced(now)
     const step = { bus, store, kept, routes, now, problems: this.problems }

@@ -2,15 +2,17 @@
  * What listers find becomes lanes. A lane stays for as long as its route lives: a lister that is away, starts again, or
  * finds less than before moves nothing, and a partition that is gone is for the lane's own source to tell (R5).
  */
-import { AlarmError } from '@millrace/bus'
+import { AlarmError, type RoutesDocument } from '@millrace/bus'
 import { extended } from './apply.ts'
 import type { Ending } from './retire.ts'
 import { wantedLanes } from './route-lanes.ts'
 import type { Situation } from './situation.ts'
 import { listerId, type RouteLanes } from './wanted.ts'
 
-/** So many lanes a route may have: each is an actor on both sides, named in documents of at most 1 MiB. */
+/** So many lanes a route may have. */
 const mostLanes = 2_000
+/** So many bytes the document of all routes may have, once lanes were found: it is one message, of 1 MiB at most. */
+const mostBytes = 900_000
 
 /**
  * Keeps what the lister of one route has newly found; false where none has found anything. Rejects with ConflictError
@@ -19,13 +21,22 @@ const mostLanes = 2_000
 export async function learn({ store, kept, routes, now, problems }: Omit<Ending, 'bus'>): Promise<boolean> {
   for (const route of routes.filter(({ lister }) => lister)) {
     // Of a topic that the route does not read any more nothing comes back, whatever its lister says.
-    const attempt = async () => wantedLanes(route.spec, lanesFound(route, now))
-    const found = await problems.attempt(route.name, 'placing what its lister found', attempt)
-    if (found === undefined || found.length === 0) continue
-    await store.routes.write('current', extended(kept.document, route.name, found), kept.revision)
+    const attempt = async () => withLanes(kept.document, route, wantedLanes(route.spec, lanesFound(route, now)))
+    const next = await problems.attempt(route.name, 'placing what its lister found', attempt)
+    if (next === undefined || next === kept.document) continue
+    await store.routes.write('current', next, kept.revision)
     return true
   }
   return false
+}
+
+/** The routes with more lanes of one. AlarmError `too_many_lanes` where they would not fit into one message. */
+function withLanes(before: RoutesDocument, { name }: RouteLanes, found: readonly string[]): RoutesDocument {
+  if (found.length === 0) return before
+  const next = extended(before, name, found)
+  if (Buffer.byteLength(JSON.stringify(next)) <= mostBytes) return next
+  const message = `with its ${found.length} new partitions the document of all routes would be larger than ${mostBytes} bytes: let fewer topics be read in this installation.`
+  throw new AlarmError('too_many_lanes', message)
 }
 
 /**

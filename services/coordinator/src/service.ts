@@ -11,6 +11,7 @@ import type { Problem } from '@millrace/bus'
 import type { StandingContext, StandingService } from '@millrace/host'
 import { z } from 'zod'
 import { answerApply, answerDelete, type Office } from './control.ts'
+import { mostActors } from './balance.ts'
 import { Epochs, EpochsExhaustedError } from './epoch.ts'
 import { Leader } from './leader.ts'
 import { Lease } from './lease.ts'
@@ -128,8 +129,8 @@ class Coordinator {
   }
 
   /** What stands in the way is this instance's own state while it leads, and is logged when it is new. */
-  #tell({ problems, deaf }: Leader): void {
-    const all: readonly Problem[] = [...problems.all, ...deaf.map(isDeaf)]
+  #tell({ problems, deaf, overflowing }: Leader): void {
+    const all: readonly Problem[] = [...problems.all, ...deaf.map(isDeaf), ...overflowing.map(overflows)]
     const known = new Set(this.#known)
     for (const { code, message } of all) if (!known.has(message)) this.#context.log.warn({ code }, message)
     this.#known = all.map(({ message }) => message)
@@ -144,6 +145,11 @@ class Coordinator {
 function isDeaf(key: string): Problem {
   const message = `Instance ${key} has not seen what it was told for 30 s, though its heartbeats go on: it gets no more lanes, and keeps those that it runs. Is it of another version? Restart it.`
   return { code: 'instance_deaf', message }
+}
+
+function overflows([service, actors]: readonly [string, number]): Problem {
+  const message = `${actors} actors have no place: the instances of ${service} have ${mostActors} each, and can have no more. Start more instances of it.`
+  return { code: 'instances_full', message }
 }
 
 /** What the process runs. */

@@ -1,5 +1,6 @@
 /** What the coordinator sees, and the questions that its decisions ask of it. Pure. */
 import type { ActorReport, AssignmentDocument, InstanceDocument } from '@millrace/bus'
+import { mostActors } from './balance.ts'
 import type { Presence } from './liveness.ts'
 import type { WantedActor } from './wanted.ts'
 
@@ -27,6 +28,16 @@ export interface Situation {
 export function unplaced({ wanted, documents }: Situation): number {
   const placed = new Set([...documents.values()].flatMap(({ document }) => document.actors.map(({ id }) => id)))
   return wanted.filter(({ actor }) => !placed.has(actor.id)).length
+}
+
+/** The services that have more actors than their instances can hold, and how many more. */
+export function overflowing(now: Situation): [service: string, actors: number][] {
+  const takers = living(now).filter(key => takesActors(key, now))
+  return [...new Set(takers.map(serviceOf))].flatMap((service): [string, number][] => {
+    const room = mostActors * takers.filter(key => serviceOf(key) === service).length
+    const wanted = now.wanted.filter(it => it.service === service).length
+    return wanted > room ? [[service, wanted - room]] : []
+  })
 }
 
 /** The service of an instance's key. Neither part holds a dot. */

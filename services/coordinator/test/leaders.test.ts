@@ -122,7 +122,9 @@ test("a stranger's absurd epoch uses up no terms, and stops no other route", asy
   const told = async () => {
     const [actor] = (await instances.read('coordinator.c1'))?.value.actors ?? []
     const lines = actor?.problem?.message.split('\n') ?? []
-    return [/^Route r: .*"mr.d.mqtt-ingress.r.elsewhere"/, /^Route r: .*not written by Millrace/].every(it => lines.some(l => it.test(l)))
+    return [/^Route r: .*"mr.d.mqtt-ingress.r.elsewhere"/, /^Route r: .*not written by Millrace/].every(it =>
+      lines.some(l => it.test(l)),
+    )
   }
   await eventually(told, { what: 'c1 tells both', timeout: 30_000 })
   rig.check()
