@@ -49,6 +49,6 @@ async function openCluster({ source, secret, settings, signal }: ActorContext): 
 /** What may pass, or can be put right from outside. Throws everything else. */
 function reasonOf(error: unknown): Problem {
   if (error instanceof KafkaError) return problemOf(error)
-  if (error instanceof BatchError) return { code: 'bad_batch', message: `The broker's answer: ${error.message}` }
+  if (error instanceof BatchError) return { code: 'bad_batch', message: error.message }
   throw error
 }

@@ -27,7 +27,7 @@ import {
   type PartitionName,
 } from '@millrace/kafka'
 import type { Problem, SourceEvents, Writer } from '@millrace/lane'
-import { readHeader, sliceBatch, viewOf } from '@millrace/record'
+import { BatchError, readHeader, sliceBatch, viewOf } from '@millrace/record'
 import { type KafkaSource, sourceOf } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
 import { Group } from './group.ts'
@@ -188,7 +188,7 @@ export class Source implements SourceEvents {
   #pass(fetched: Fetched, writer: Writer): void {
     const before = this.#ordinal
     for (const batch of logRuns(fetched, this.#route.isolation, this.#position.offset)) {
-      if (batch.damage !== undefined) this.#refuse(batch, writer)
+      if (batch.damage !== undefined) this.#refuse(batch, batch.damage, writer)
       else if (batch.count > 0) this.#passBatch(batch, writer)
       this.#position = { ...this.#position, offset: batch.next, leaderEpoch: batch.leaderEpoch }
       this.#unmarked = true
@@ -207,11 +207,11 @@ export class Source implements SourceEvents {
   }
 
   /** What the log holds there are not the bytes that were written; they become a dead letter as they are (R7). */
-  #refuse({ bytes, first, damage }: LogBatch, writer: Writer): void {
+  #refuse({ bytes, first }: LogBatch, damage: BatchError, writer: Writer): void {
     const { topic, partition } = this.#partition
-    const message = `${topic}, partition ${partition}: the batch at offset ${first} can't be read: ${damage?.message}`
+    const message = `${topic}, partition ${partition}: the batch at offset ${first} can't be read: ${damage.message}`
     this.#damaged = { offset: first, reads: this.#damaged.offset === first ? this.#damaged.reads + 1 : 1 }
-    if (this.#damaged.reads < damagedReads) throw new KafkaError('unknown_outcome', message)
+    if (this.#damaged.reads < damagedReads) throw new BatchError(damage.code, message)
     const view = viewOf({ timestamp: -1, key: null, value: bytes, headers: [] })
     this.#ordinal = writer.refuse(view, { code: 'bad_batch', message })
   }

@@ -14,14 +14,15 @@ beforeAll(async () => {
 })
 afterAll(() => broker[Symbol.asyncDispose]())
 
-/** Puts a batch of values at the end of a topic's only partition. */
-function put(topic: string, values: readonly string[]): Buffer {
+/** Puts a batch of values at the end of a topic's only partition, as the leader of an epoch does. */
+function put(topic: string, values: readonly string[], leaderEpoch = -1): Buffer {
   const [log] = broker.logs.get(topic) ?? []
   if (log === undefined) throw new Error(`no topic ${topic}`)
   const builder = new BatchBuilder()
   for (const value of values) builder.add(viewOf({ timestamp: 1, key: null, value: Buffer.from(value), headers: [] }))
   const batch = builder.finish()
   batch.writeBigInt64BE(log.end, 0)
+  batch.writeInt32BE(leaderEpoch, 12)
   log.batches.push(batch)
   log.end += BigInt(values.length)
   return batch
@@ -74,8 +75,44 @@ test('a batch that does not fit its checksum is fetched again, and becomes a dea
   await rig.stored(6, 'damaged/0')
   expect(await rig.values('damaged/0')).toEqual([...numbers(1, 3), ...numbers(7, 9)])
   expect(run.counts).toMatchObject({ in: 6, refused: 1 })
+  expect(run.told).toContain('holding bad_batch')
   expect(run.messages.join()).toMatch(/batch at offset 3 can't be read/)
   expect((await streamInfo(rig.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
+})
+
+/** An unclean election: what was read from offset 3 on is not in the log any more, and other records are. */
+async function readAndCut(rig: Rig, topic: string): Promise<void> {
+  broker.createTopic(topic, 1)
+  put(topic, numbers(1, 3), 0)
+  put(topic, numbers(4, 6), 1)
+  const run = rig.run({ lane: `${topic}/0`, source: { topics: [topic] } })
+  await rig.stored(6, `${topic}/0`)
+  await run.abort()
+  const [log] = broker.logs.get(topic) ?? []
+  log?.batches.splice(1)
+  if (log !== undefined) log.end = 3n
+  put(topic, numbers(104, 112), 2)
+  broker.answers.set('OffsetForLeaderEpoch', (_, to) => {
+    to.int32(0)
+    to.array([topic], name => to.string(name).array([0], id => to.int16(0).int32(id).int32(0).int64(3n)))
+  })
+}
+
+test('a log that was cut and written anew below the position is an alarm, though it is long enough', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  await readAndCut(rig, 'cut')
+  const error = await rig.run({ lane: 'cut/0', source: { topics: ['cut'] } }).failure()
+  expect(error).toMatchObject({ name: 'AlarmError', code: 'kafka_gap' })
+  expect(error.message).toMatch(/was cut at offset 3 and goes on with other records; it had been read up to 6/)
+})
+
+test('where the route says so, a log that was cut goes on where it was cut', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  await readAndCut(rig, 'goes-on')
+  const run = rig.run({ lane: 'goes-on/0', source: { topics: ['goes-on'], onGap: 'earliest' } })
+  await rig.stored(15, 'goes-on/0')
+  expect(await rig.values('goes-on/0')).toEqual([...numbers(1, 6), ...numbers(104, 112)])
+  expect(run.told).toContain('running kafka_gap')
 })
 
 test('a broker that asks for silence is not asked until it is over', async () => {
