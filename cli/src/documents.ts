@@ -1,5 +1,7 @@
 /** Documents as a command takes them: read, told of, refused. */
 import { type Connection, type Documents, formatProblem, readDocuments, type SourceFile } from '@millrace/routes'
+import { stringify } from 'yaml'
+import type { Output } from './apply.ts'
 import { CommandError } from './errors.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -23,6 +25,12 @@ export function refuseBeforehand(files: readonly SourceFile[], terminal: Termina
   const { problems } = readDocuments(files)
   if (problems.some(({ severity, code }) => severity === 'error' && code !== 'missing_connection'))
     takeDocuments(files, terminal)
+}
+
+/** Documents as a user could have written them: YAML, or a list in JSON. */
+export function documentsText(documents: readonly object[], output: Output['output']): string {
+  if (output === 'json') return JSON.stringify(documents, null, 2)
+  return documents.map(one => stringify(one).trimEnd()).join('\n---\n')
 }
 
 function refuseErrors({ problems }: Documents): void {

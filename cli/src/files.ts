@@ -9,7 +9,10 @@ import type { Terminal } from './terminal.ts'
 /** One byte more than a file of documents may have; who reads them then says so. */
 const enough = 2 ** 20 + 1
 
-/** Reads files, every `.yaml`, `.yml` and `.json` of folders (not of those in them), and standard input where `-` stands. */
+/**
+ * Reads files, every `.yaml`, `.yml`, `.json` and `.properties` of folders (not of those in them), and standard input where
+ * `-` stands.
+ */
 export async function readFiles(paths: readonly string[], terminal: Terminal): Promise<SourceFile[]> {
   const files: SourceFile[] = []
   for (const path of paths) {
@@ -22,12 +25,12 @@ export async function readFiles(paths: readonly string[], terminal: Terminal): P
 async function filesOf(path: string): Promise<string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path]
-    const names = (await readdir(path)).filter(name => /\.(ya?ml|json)$/.test(name)).sort()
+    const names = (await readdir(path)).filter(name => /\.(ya?ml|json|properties)$/.test(name)).sort()
     if (names.length > 0) return names.map(name => join(path, name))
   } catch (error) {
     throw unreadable(path, error)
   }
-  throw new CommandError('invalid', `${path}: there is no .yaml, .yml or .json file in this folder`)
+  throw new CommandError('invalid', `${path}: there is no .yaml, .yml, .json or .properties file in this folder`)
 }
 
 async function readOne(file: string): Promise<string> {

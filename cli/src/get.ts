@@ -1,7 +1,7 @@
 /** `millrace get`: the documents that apply, as they could be applied again. */
 import { connectionDocument, routeDocument } from '@millrace/routes'
-import { stringify } from 'yaml'
 import type { Output } from './apply.ts'
+import { documentsText } from './documents.ts'
 import { CommandError } from './errors.ts'
 import { readRoutes, withBus } from './installation.ts'
 import type { Terminal } from './terminal.ts'
@@ -31,15 +31,8 @@ export async function get(
   for (const { message } of problems) terminal.err(`warning: kept, and not valid for this version: ${message}`)
   const asked = documents.filter(one => (kind ?? one.kind) === one.kind && (name ?? one.name) === one.name)
   if (name !== undefined && asked.length === 0) throw new CommandError('failed', missing(documents, kind, name))
-  if (output === 'json')
-    return terminal.out(
-      JSON.stringify(
-        asked.map(one => one.document),
-        null,
-        2,
-      ),
-    )
-  terminal.out(asked.map(one => stringify(one.document).trimEnd()).join('\n---\n'))
+  const shown = asked.map(one => one.document)
+  terminal.out(documentsText(shown, output))
 }
 
 function missing(documents: readonly { kind: string; name: string }[], kind: string | undefined, name: string): string {

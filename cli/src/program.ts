@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { apply, lint } from './apply.ts'
+import { convert } from './convert.ts'
 import { remove } from './delete.ts'
 import { drain } from './drain.ts'
 import { get, kindNames } from './get.ts'
@@ -18,6 +19,7 @@ Examples:
   millrace apply -f /etc/millrace --watch   keep what applies as the files of a folder say
   millrace status --watch                   who runs what, how fast, and what is in the way
   millrace tap telemetry --count 5          records of a route as they pass: stored, and what was made of them
+  millrace convert examples/iot-mq          documents of other products, and what they become here
   millrace get route telemetry              a route as it applies, with every default
   millrace delete route telemetry           stop its source, deliver what is stored, then forget it
   millrace drain kafka-egress.1             move an instance's lanes elsewhere before it is stopped
@@ -74,6 +76,13 @@ function addDocumentCommands(millrace: Command, terminal: Terminal): void {
     )
     .addOption(output())
     .action(({ watch, ...options }) => (watch ? applyAgain : apply)(options, terminal))
+  millrace
+    .command('convert')
+    .description('print what documents of other products become: Azure IoT MQ, and Kafka clients (.properties)')
+    .argument('<path...>', 'files, folders of them, or - for standard input')
+    .option('--secrets <folder>', 'write the secrets that .properties files hold to where services look for them')
+    .addOption(output())
+    .action((paths, options) => convert(paths, options, terminal))
   millrace
     .command('get')
     .description('print what applies, as documents that can be applied again')

@@ -24,7 +24,7 @@ function expectNoStack({ out, err }: Ended): void {
 test('--help teaches: what, examples, settings, exit codes', async () => {
   const ended = await millrace(['--help'])
   expect(ended).toMatchObject({ code: 0, err: '' })
-  for (const part of ['lint', 'apply', 'get', 'delete', 'status', 'drain', 'nats-users', 'version']) {
+  for (const part of ['lint', 'apply', 'convert', 'get', 'delete', 'status', 'drain', 'nats-users', 'version']) {
     expect(ended.out).toMatch(new RegExp(`^  ${part}\\b`, 'm'))
   }
   for (const part of ['Examples:', 'MILLRACE_NATS_URL', 'Exit codes:', '-f examples/telemetry'])
@@ -108,7 +108,7 @@ test('files that are not there, not readable, or no files', async () => {
   await writeFile(huge, '#'.repeat(3 * 2 ** 20))
   for (const [path, message] of [
     ['/nowhere/x.yaml', 'there is no such file or folder'],
-    [empty, 'there is no .yaml, .yml or .json file in this folder'],
+    [empty, 'there is no .yaml, .yml, .json or .properties file in this folder'],
     [huge, 'larger than 1 MiB'],
     ['/dev/zero', 'larger than 1 MiB'],
   ] as const) {
