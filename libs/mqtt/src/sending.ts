@@ -9,7 +9,9 @@
  * 2. PUBREL goes out in the order of the PUBRECs (MQTT 5.0, 4.6). A broker may pass a message of QoS 2 on only then, so
  *    what is of a lower QoS waits for those before it. QoS 2 waits for QoS 1 as well: a broker that lets small packets
  *    wait for our next one, as mosquitto does, would keep its PUBREC behind the PUBACK for 40 ms.
- * 3. A broker that answers nothing for half a minute, while something is on its way and the system has taken it, has
+ * 3. While answers are late, pings go out. Each acknowledges, in TCP, what has come: a broker that leaves Nagle's algorithm
+ *    on, as mosquitto does, keeps all answers but the first until then, or for 40 ms.
+ * 4. A broker that answers nothing for half a minute, while something is on its way and the system has taken it, has
  *    lost the connection.
  */
 import type { Problem } from '@millrace/lane'
@@ -48,6 +50,9 @@ export interface SendOptions {
 /** The packet types of answers to a PUBLISH. */
 export const answer = { puback: 4, pubrec: 5, pubcomp: 7 } as const
 const pubrelBytes = [0x62, 2] as const
+/** After so many milliseconds without an answer the first ping goes out, and the last one. */
+const firstNudge = 1
+const lastNudge = 16
 /** From here on a reason code is an error. */
 const firstError = 0x80
 
@@ -73,6 +78,7 @@ export class Sending {
   /** Whether the broker has answered since the last look. */
   #heard = true
   #stopped = false
+  #nudge: NodeJS.Timeout | undefined
 
   constructor(wire: Wire, outbox: Outbox, options: SendOptions & { limits: PublishLimits }) {
     this.#wire = wire
@@ -97,6 +103,7 @@ export class Sending {
     }
     this.#write(from, this.#next)
     this.#finish()
+    this.#nudgeAfter(firstNudge)
   }
 
   /** An answer. Throws ProtocolError where nothing waits for it. */
@@ -119,6 +126,7 @@ export class Sending {
   /** Nothing more is done. */
   stop(): void {
     this.#stopped = true
+    clearTimeout(this.#nudge)
   }
 
   /** To be called at times: closes the connection where nothing was answered since the call before. */
@@ -198,6 +206,16 @@ export class Sending {
   #arrived({ qos }: Entry): void {
     this.#onTheirWay--
     if (qos === 2) this.#exact--
+  }
+
+  /** Sends a ping where no answer comes for so long, and then again, less and less often. */
+  #nudgeAfter(milliseconds: number): void {
+    clearTimeout(this.#nudge)
+    if (this.#onTheirWay === 0 || this.#stopped || milliseconds > lastNudge) return
+    this.#nudge = setTimeout(() => {
+      this.#wire.sendPacket({ cmd: 'pingreq' })
+      this.#nudgeAfter(2 * milliseconds)
+    }, milliseconds)
   }
 
   #passed(entry: Entry, state: 'done' | { problem: Problem }): void {
