@@ -80,6 +80,36 @@ test('a batch that does not fit its checksum is fetched again, and becomes a dea
   expect((await streamInfo(rig.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
 })
 
+test('headers that are null, times of any kind', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('odd', 1)
+  const [log] = broker.logs.get('odd') ?? []
+  const year9999 = 253_402_300_799_999
+  const builder = new BatchBuilder()
+  for (const timestamp of [-1, 0, year9999]) {
+    builder.add(
+      viewOf({
+        timestamp,
+        key: null,
+        value: null,
+        headers: [
+          ['n', null],
+          ['', null],
+        ],
+      }),
+    )
+  }
+  log?.batches.push(builder.finish())
+  if (log !== undefined) log.end = 3n
+  rig.run({ lane: 'odd/0', source: { topics: ['odd'] } })
+  await rig.stored(3, 'odd/0')
+  const headers = [
+    ['n', null],
+    ['', null],
+  ]
+  expect(await rig.records('odd/0')).toMatchObject([-1, 0, year9999].map(timestamp => ({ timestamp, headers })))
+})
+
 /** An unclean election: what was read from offset 3 on is not in the log any more, and other records are. */
 async function readAndCut(rig: Rig, topic: string): Promise<void> {
   broker.createTopic(topic, 1)

@@ -93,6 +93,25 @@ test('keys, tombstones, empty values, and headers of every kind', async () => {
   ])
 })
 
+test('a record of 5 MB goes through; one that the route calls too large is a dead letter, and the others keep their offsets', async () => {
+  await using rig = await Rig.start(kafka.brokers[0] ?? '')
+  const { topic, lane, options } = await newTopic({ 'max.message.bytes': '10000000' })
+  const large = 'x'.repeat(5 * 2 ** 20)
+  await producing.send(topic, ['before', large, 'after'])
+  const run = rig.run(options())
+  await rig.stored(3, lane)
+  expect(await rig.values(lane)).toEqual(['before', large, 'after'])
+  await run.drain()
+  await producing.send(topic, ['before', large, 'after'])
+  const limited = rig.run({ ...options(), route: { maxRecordBytes: '1KiB' } })
+  await rig.stored(5, lane)
+  expect((await rig.records(lane)).slice(3).map(({ offset, value }) => [offset, String(value)])).toEqual([
+    [3n, 'before'],
+    [5n, 'after'],
+  ])
+  expect(limited.counts).toMatchObject({ in: 2, refused: 1 })
+})
+
 test('transactions: what was aborted and what marks an end is left out, and the position moves past it', async () => {
   await using rig = await Rig.start(kafka.brokers[0] ?? '')
   const { topic, lane, options } = await newTopic()
