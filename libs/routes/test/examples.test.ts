@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { connectionSpec } from '../src/connection.ts'
 import { routeSpecs } from '../src/route.ts'
+import { fieldNames } from './field-names.ts'
 
 const examples = join(import.meta.dirname, '../../../examples')
 
@@ -32,11 +33,3 @@ test('the reference names every field that there is', () => {
     .join()
   expect(fields.filter(field => !new RegExp(`\\b${field}:\\s`).test(text))).toEqual([])
 })
-
-/** The names of all properties of a JSON schema, at any depth. */
-function fieldNames(schema: unknown): string[] {
-  if (typeof schema !== 'object' || schema === null) return []
-  const properties: unknown = Reflect.get(schema, 'properties')
-  const own = typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
-  return [...own, ...Object.values(schema).flatMap(fieldNames)]
-}

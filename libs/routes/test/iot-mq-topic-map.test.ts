@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { compileTemplate, connectionDocument, readDocuments, routeDocument } from '@millrace/routes'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -202,23 +200,6 @@ test('a circle through a map is told where it stands', () => {
   expect(told({ routes: circle }).join('\n')).toContain(
     'f:13:67: spec.routes.0.mqttToKafka.kafkaTopic: what it writes comes back to it for ever',
   )
-})
-
-const examples = join(import.meta.dirname, '../../../examples/iot-mq')
-const example = (file: string) => [{ file, text: readFileSync(join(examples, file), 'utf8') }]
-
-test.each([
-  [
-    'event-hubs.yaml',
-    ['compression', 'copyMqttProperties', 'kafkaAcks', 'sharedSubscription', 'consumerGroupId', 'qos'],
-  ],
-  ['kafka.yaml', ['name']],
-])('the documents of examples/iot-mq/%s are valid, and what lowers or differs is told', (file, warned) => {
-  const { problems, connections, routes } = readDocuments(example(file))
-  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
-  const warnings = problems.filter(({ severity }) => severity === 'warning')
-  expect(warnings.map(({ message }) => /^[\w.]+?(\w+): /.exec(message)?.[1])).toEqual(warned)
-  expect([connections.length, routes.length]).toEqual([2, 2])
 })
 
 const choices = fc.record({

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readDocuments } from '@millrace/routes'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { connector } from '../src/iot-mq/connector.ts'
+import { topicMap } from '../src/iot-mq/topic-map.ts'
+import { fieldNames } from './field-names.ts'
+
+const examples = join(import.meta.dirname, '../../../examples/iot-mq')
+const example = (file: string) => [{ file, text: readFileSync(join(examples, file), 'utf8') }]
+
+test.each([
+  [
+    'event-hubs.yaml',
+    ['compression', 'copyMqttProperties', 'kafkaAcks', 'sharedSubscription', 'consumerGroupId', 'qos'],
+  ],
+  ['kafka.yaml', ['name']],
+])('the documents of examples/iot-mq/%s are valid, and what lowers or differs is told', (file, warned) => {
+  const { problems, connections, routes } = readDocuments(example(file))
+  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
+  const warnings = problems.filter(({ severity }) => severity === 'warning')
+  expect(warnings.map(({ message }) => /^[\w.]+?(\w+): /.exec(message)?.[1])).toEqual(warned)
+  expect([connections.length, routes.length]).toEqual([2, 2])
+})
+
+test('the page about these documents names every field that there is', () => {
+  const page = readFileSync(join(examples, 'README.md'), 'utf8')
+  const fields = [connector, topicMap].flatMap(schema => fieldNames(z.toJSONSchema(schema, { io: 'input' })))
+  expect(fields).toContain('groupMinimumShareNumber')
+  expect(fields.filter(field => !new RegExp(`\\b${field}\\b`).test(page))).toEqual([])
+})
