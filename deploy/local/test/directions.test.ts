@@ -107,7 +107,15 @@ ${toMqtt('given', 'connection: lake, topics: [copied]', 'record.key')}`)
   expect(tallies.map(outcomeOf)).toEqual([allOfIt, allOfIt])
 })
 
-test('what comes back in a loop becomes a dead letter, between topics of Kafka and of MQTT', async () => {
+/** Waits until a route has so many dead letters. */
+async function untilDead(route: string, count: number): Promise<void> {
+  const enough = async () => (await deadLetters(whole.bus, route)).length >= count
+  await eventually(enough, { what: `${count} dead letters of ${route}`, timeout: 60_000 })
+}
+
+test('what comes back in a loop becomes a dead letter, in Kafka and in MQTT', {
+  timeout: 180_000,
+}, async () => {
   const count = 5
   const turn = (name: string, from: string, more: string) => `
 apiVersion: millrace.dev/v1
@@ -127,17 +135,13 @@ spec:
   // A loop that is certain is refused; whether a filter lets one be, nobody knows beforehand.
   const back = `filter: record.value != "never"\n  sink: { connection: lake, topic: loop-a }`
   await whole.apply(turn('pong', 'loop-b', back))
-  await eventually(async () => (await deadLetters(whole.bus, 'ping')).length >= count, {
-    what: 'the loop of Kafka ends',
-  })
+  await untilDead('ping', count)
 
   const ring = "connection: plant, topics: ['ring/#']"
   await whole.apply(toMqtt('ring', ring, 'record.value'))
   await whole.untilRunning('ring')
   for (let number = 0; number < count; number++) await client.publishAsync('ring/n', `/${number}`, { qos: 1 })
-  await eventually(async () => (await deadLetters(whole.bus, 'ring')).length >= count, {
-    what: 'the loop of MQTT ends',
-  })
+  await untilDead('ring', count)
   await client.endAsync()
 
   const { installation } = (await new Bucket(whole.bus, 'mr_routes', routesDocument).read('current'))!.value

@@ -151,14 +151,14 @@ function difference(
   return is === must ? undefined : `${is} for ${must}`
 }
 
-test('10,000 random PUBLISHes, MQTT to Kafka to MQTT, come back as they were', { timeout: 180_000 }, async () => {
+test('10,000 random PUBLISHes, MQTT to Kafka to MQTT, come back as they were', { timeout: 300_000 }, async () => {
   const seed = Date.now() % 2 ** 31
   const begun = Date.now()
   const subscriber = await subscribed(last!.port)
   await publishAll(first!.port, 9_000, seed)
   await publishMixed(first!.port, 1_000, seed)
   expect(sent.size).toBe(10_000)
-  await eventually(() => came.size === sent.size, { what: 'all of them', timeout: 60_000 })
+  await eventually(() => came.size === sent.size, { what: 'all of them', timeout: 120_000 })
   const seconds = (Date.now() - begun) / 1000 + 2
   const wrong = [...sent].flatMap(([topic, publish]) => {
     const why = difference(publish, came.get(topic), seconds)
