@@ -77,7 +77,7 @@ test('a batch that does not fit its checksum is fetched again, and becomes a dea
   expect(run.counts).toMatchObject({ in: 6, refused: 1 })
   expect(run.told).toContain('holding bad_batch')
   expect(run.messages.join()).toMatch(/batch at offset 3 can't be read/)
-  expect((await streamInfo(rig.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
+  expect((await streamInfo(rig.installation.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
 })
 
 test('headers that are null, times of any kind', async () => {

@@ -1,4 +1,4 @@
-import { eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import { eventually, type Kafka, noLeaks, startKafka, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { numbers, Producing } from './producing.ts'
 import { Rig } from './rig.ts'
@@ -56,6 +56,21 @@ test('owners that are aborted, fenced and come back, with NATS killed under them
   rig.run(options)
   await rig.stored(sent, lane)
   expect(await rig.values(lane)).toEqual(numbers(1, sent))
+})
+
+test('NATS stores, and its answers are lost: every record once, in order', async () => {
+  await using rig = await Rig.start(kafka.brokers[0] ?? '')
+  await using proxy = await startProxy(rig.nats.port)
+  rig.bus = await rig.installation.connect('kafka-ingress', proxy.port)
+  await kafka.createTopic('answers')
+  const run = rig.run({ lane: 'answers/0', source: { topics: ['answers'] } })
+  await run.is('running')
+  for (let round = 0; round < 10; round++) {
+    proxy.dropAnswers()
+    await producing.send('answers', numbers(round * 20 + 1, round * 20 + 20))
+    await rig.stored(round * 20 + 20, 'answers/0')
+  }
+  expect(await rig.values('answers/0')).toEqual(numbers(1, 200))
 })
 
 test('Kafka killed while it is read: the source goes on where it was, by itself', async () => {

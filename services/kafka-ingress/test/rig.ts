@@ -1,36 +1,15 @@
 /** What the tests of kafka-ingress run against: nats-server, the streams of one route, and actors as a host would run them. */
 import { Writable } from 'node:stream'
-import {
-  type ActorAssignment,
-  Bucket,
-  bucketNames,
-  type Bus,
-  connectBus,
-  LaneReader,
-  makeBucket,
-  makeRouteStreams,
-  type NatsUserName,
-  natsUsers,
-  readEnd,
-  routesDocument,
-} from '@millrace/bus'
+import { type ActorAssignment, Bucket, type Bus, LaneReader, readEnd, routesDocument } from '@millrace/bus'
 import { type ActorContext, type Counts, newCounts } from '@millrace/host'
 import { type Record, recordOf, RecordSetReader } from '@millrace/record'
-import { type Connection, readDocuments, type Route, storedConnection, storedRoute } from '@millrace/routes'
+import { type Connection, readDocuments, type Route } from '@millrace/routes'
 import { Histogram, type Log, openLog, Redactor } from '@millrace/telemetry'
-import { eventually, type NatsServer, startNats } from '@millrace/testkit'
+import { eventually, install, type Installation, type NatsServer, storedDocuments } from '@millrace/testkit'
 import { service } from '../src/service.ts'
 
-export const passwords = {
-  'mqtt-ingress': 'one',
-  'kafka-ingress': 'two',
-  'mqtt-egress': 'three',
-  'kafka-egress': 'four',
-  coordinator: 'five',
-  cli: 'six',
-}
-export const uid = 'u'
-export const routeName = 'r'
+const routeName = 'r'
+const uid = 'R'
 
 /** What a test says of the route's source, and of how an actor is told to end. */
 export interface RunOptions {
@@ -116,41 +95,35 @@ export class Run {
 
 /** NATS, and one route. */
 export class Rig implements AsyncDisposable {
-  readonly nats: NatsServer
+  readonly installation: Installation
   /** The connection of the actors, with the rights of kafka-ingress and no more. */
-  readonly bus: Bus
+  bus: Bus
   /** The connection that looks at what they wrote. */
   readonly reader: Bus
-  readonly coordinator: Bus
   readonly log: Log
   /** Where actors find Kafka. */
-  broker: string
+  readonly broker: string
   #epoch = 0
   readonly #runs: Run[] = []
-  readonly #stop: AbortController
 
-  constructor(nats: NatsServer, broker: string, [bus, reader, coordinator]: [Bus, Bus, Bus], stop: AbortController) {
-    this.nats = nats
+  private constructor(installation: Installation, broker: string, [bus, reader]: [Bus, Bus]) {
+    this.installation = installation
     this.broker = broker
     this.bus = bus
     this.reader = reader
-    this.coordinator = coordinator
-    this.#stop = stop
     const stream = new Writable({ write: (_, __, done) => done() })
     this.log = openLog({ level: 'info', base: {}, redactor: new Redactor(), stream })
   }
 
   static async start(broker: string): Promise<Rig> {
-    const nats = await startNats({ users: natsUsers(passwords) })
-    const stop = new AbortController()
-    const as = (user: NatsUserName) =>
-      connectBus({ url: nats.url, user, password: passwords[user], name: 'test', signal: stop.signal })
-    const buses = await Promise.all([as('kafka-ingress'), as('kafka-egress'), as('coordinator')])
-    const [, , coordinator] = buses
-    for (const bucket of bucketNames) await makeBucket(coordinator, bucket, 1)
-    const limits = { maxBytes: 256 * 2 ** 20, deadLetters: { maxBytes: 64 * 2 ** 20 }, replicas: 1 }
-    await makeRouteStreams(coordinator, { route: routeName, uid, ...limits })
-    return new Rig(nats, broker, buses, stop)
+    const installation = await install()
+    await installation.route(routeName, 256 * 2 ** 20)
+    const bus = await installation.connect('kafka-ingress')
+    return new Rig(installation, broker, [bus, await installation.connect('kafka-egress')])
+  }
+
+  get nats(): NatsServer {
+    return this.installation.nats
   }
 
   get settings(): ActorContext['settings'] {
@@ -179,13 +152,10 @@ export class Rig implements AsyncDisposable {
   /** Keeps the route with these lanes, as the coordinator does. */
   async keep(lanes: readonly string[]): Promise<void> {
     const { route, connections } = this.documents({})
-    const kept = { uid, version: 1, lanes: [...lanes], spec: storedRoute(route) }
-    const stored = connections.map(connection => [connection.name, storedConnection(connection)])
-    await new Bucket(this.coordinator, 'mr_routes', routesDocument).create('current', {
-      installation: 'test',
-      connections: Object.fromEntries(stored),
-      routes: { [routeName]: kept },
-    })
+    const document = storedDocuments({ routes: [route], connections })
+    const routes = Object.entries(document.routes).map(([name, kept]) => [name, { ...kept, lanes: [...lanes] }])
+    const bucket = new Bucket(this.installation.coordinator, 'mr_routes', routesDocument)
+    await bucket.create('current', { ...document, routes: Object.fromEntries(routes) })
   }
 
   /** An actor of the route, with a new epoch. */
@@ -259,8 +229,6 @@ export class Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#runs.map(run => run.abort()))
-    this.#stop.abort()
-    await Promise.all([this.bus, this.reader, this.coordinator].map(bus => bus[Symbol.asyncDispose]()))
-    await this.nats[Symbol.asyncDispose]()
+    await this.installation[Symbol.asyncDispose]()
   }
 }
