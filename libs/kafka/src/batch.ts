@@ -3,6 +3,7 @@ import {
   BatchReader,
   type Compression,
   type ProducerStamp,
+  readHeader,
   type RecordView,
   stampBatch,
 } from '@millrace/record'
@@ -67,10 +68,18 @@ export function stampAs(batch: Batch, stamp: ProducerStamp): void {
   batch.stamp = stamp
 }
 
-/** Those records of a batch, counted from 0, as a batch of its own; undefined where there are none. */
-export function pick(batch: Batch, wanted: (record: number) => boolean): Batch | undefined {
+/**
+ * Those records of a batch, counted from 0, as a batch of its own, compressed as before unless said; undefined where
+ * there are none.
+ */
+export function pick(
+  batch: Batch,
+  wanted: (record: number) => boolean,
+  compression = readHeader(batch.bytes).compression,
+): Batch | undefined {
   const reader = new BatchReader({ maxBytes: largestBatch })
-  const cutter = new BatchCutter(reader.open(batch.bytes).compression)
+  reader.open(batch.bytes)
+  const cutter = new BatchCutter(compression)
   for (const [record, index] of batch.indexes.entries()) {
     if (reader.next() && wanted(record)) cutter.add(reader.view, index)
   }

@@ -1,13 +1,24 @@
 /**
  * Every error that a broker can answer with, and what it means for a batch that was sent (R6, R7).
  * - `done`: it is in the log. - `too_large`: the batch as a whole is; smaller ones may pass.
+ * - `compression`: it can't be stored as it is compressed. Or something else is the matter: then it holds.
  * - `refused`: the broker has looked at the records and does not want them, now or later.
  * - `topic`: there is no such topic. - `moved`: not there or not now; ask for metadata again.
  * - `unknown`: it may be in the log. - `hold`: it is not, and may be later, or once somebody has changed a setting.
  * - `fenced`: another owner has the producer id (R9).
  * - `lost`: the broker does not know how our sequence goes on; a new epoch and a look at the log settle it.
  */
-export type Verdict = 'done' | 'too_large' | 'refused' | 'topic' | 'moved' | 'unknown' | 'hold' | 'fenced' | 'lost'
+export type Verdict =
+  | 'done'
+  | 'too_large'
+  | 'compression'
+  | 'refused'
+  | 'topic'
+  | 'moved'
+  | 'unknown'
+  | 'hold'
+  | 'fenced'
+  | 'lost'
 
 /** Kafka 4.1's errors by number, from 0. */
 const names = `
@@ -51,6 +62,8 @@ const verdicts: { [name: string]: Verdict } = {
   DUPLICATE_SEQUENCE_NUMBER: 'done',
   MESSAGE_TOO_LARGE: 'too_large',
   RECORD_LIST_TOO_LARGE: 'too_large',
+  UNSUPPORTED_COMPRESSION_TYPE: 'compression',
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: 'compression',
   INVALID_RECORD: 'refused',
   INVALID_TIMESTAMP: 'refused',
   UNKNOWN_TOPIC_OR_PARTITION: 'topic',

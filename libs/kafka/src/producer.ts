@@ -9,7 +9,7 @@
  * 2. A batch whose outcome is unknown goes out again as it was: the same bytes, the same sequence (R6).
  * 3. The epoch changes, and sequences begin again from 0, only while no batch is unknown.
  */
-import type { Outcome, Refusal } from '@millrace/lane'
+import type { Outcome, Problem, Refusal } from '@millrace/lane'
 import { BatchError, type Compression, type RecordView } from '@millrace/record'
 import type { Cluster } from './cluster.ts'
 import { KafkaError } from './errors.ts'
@@ -49,6 +49,28 @@ const sequenceLost: Stop = {
   problem: { code: 'sequence_lost', message: 'The broker has lost track of the batches: the transaction begins anew.' },
 }
 
+const noCompression: Problem = {
+  code: 'compression_refused',
+  message: 'The brokers do not take the compression that the route asks for: its records go uncompressed.',
+}
+
+const noFence: Problem = {
+  code: 'no_fence',
+  message:
+    'The brokers have no transactional ids: an owner of the lane that stood still may write once more beside the next one.',
+}
+
+const noNumbers: Problem = {
+  code: 'no_idempotence',
+  message: 'The brokers number no batches: what is sent again after a lost answer may be there twice.',
+}
+
+/** Which record of a delivery it is, and the partition that it names. */
+interface Placing {
+  index: number
+  partition?: number | undefined
+}
+
 /** One lane's producer. */
 export class Producer {
   readonly #cluster: Cluster
@@ -56,6 +78,7 @@ export class Producer {
   readonly #identity: Identity | undefined
   readonly #transaction: Transaction | undefined
   readonly #topic: string | undefined
+  readonly #compression: Compression
   readonly #settings: TopicSettings
   readonly #topics: Topics
   readonly #mayWrite: () => boolean | Promise<boolean>
@@ -67,6 +90,7 @@ export class Producer {
     this.#identity = identity
     this.#transaction = options.transactionalId instanceof Transaction ? options.transactionalId : undefined
     this.#topic = options.topic
+    this.#compression = options.compression
     this.#mayWrite = options.mayWrite ?? (() => true)
     const { lane, partitionBy, compression, maxBatchBytes } = options
     this.#settings = { lane, partitionBy, compression, maxBatchBytes, spareCutters: [] }
@@ -85,16 +109,27 @@ export class Producer {
     return producer
   }
 
+  /** What the cluster does not do as it was asked to, which does not stand in the way but must be known. */
+  get notice(): Problem | undefined {
+    if (this.#settings.compression !== this.#compression) return noCompression
+    if (this.#acks !== 'all' || this.#transaction !== undefined || this.#identity?.fences) return undefined
+    return this.#identity === undefined ? noNumbers : noFence
+  }
+
   /**
    * Copies a record into the batch of its partition: the one named, else the one that its key or the lane has. `index`
-   * says which record of the delivery it is. A record that no batch can hold is refused.
+   * says which record of the delivery it is. A record that no batch can hold is refused. Returns the partition, where it
+   * is known already.
    */
-  add(topic: string, view: RecordView, { index, partition }: { index: number; partition?: number | undefined }): void {
+  add(topic: string, view: RecordView, { index, partition }: Placing): number | undefined {
     try {
-      if (!this.#topics.use(topic).add(view, index, partition)) this.refuse(noPartition(index, topic))
+      const placed = this.#topics.use(topic).add(view, index, partition)
+      if (placed === undefined) this.refuse(noPartition(index, topic))
+      return placed === 'early' ? undefined : placed
     } catch (error) {
       if (!(error instanceof BatchError)) throw error
       this.refuse({ index, code: 'invalid_record', message: `No record of Kafka's: ${error.message}` })
+      return undefined
     }
   }
 
@@ -153,10 +188,17 @@ export class Producer {
         mayWrite: this.#mayWrite,
         tooLarge: bytes =>
           (this.#settings.maxBatchBytes = Math.min(this.#settings.maxBatchBytes, Math.ceil(bytes / 2))),
+        uncompressed: () => this.#uncompress(),
       })
       this.#refusals.push(...result.refusals)
       if (result.stop !== undefined && (!result.mayGoOn || left-- === 0)) return result.stop
     }
+  }
+
+  /** What is added from now on is not compressed; those who would are put aside. */
+  #uncompress(): void {
+    this.#settings.compression = 'none'
+    this.#settings.spareCutters = []
   }
 
   /** The partitions that have something to send. */

@@ -1,5 +1,6 @@
 /** One round of sending: the first batch of every partition, one Produce a leader, and what each answer means. */
 import type { Outcome, Problem, Refusal } from '@millrace/lane'
+import { readHeader } from '@millrace/record'
 import { type Batch, mayBeStored, pick, stampAs } from './batch.ts'
 import { verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
@@ -35,6 +36,8 @@ export interface RoundContext {
   mayWrite(): boolean | Promise<boolean>
   /** A batch of so many bytes was too large for its broker. */
   tooLarge(bytes: number): void
+  /** The brokers do not take the compression: from now on none is used. */
+  uncompressed(): void
 }
 
 /** What a round came to. */
@@ -57,9 +60,35 @@ export async function runRound(waiting: readonly Partition[], context: RoundCont
   const round = new Round(context)
   const sendable = waiting.filter(({ batches, stale }) => batches[0]?.state !== 'lost' && !stale)
   const byLeader = Map.groupBy(sendable, partition => partition.leader)
-  const ends = await Promise.allSettled([...byLeader].map(([leader, partitions]) => round.send(leader, partitions)))
+  const { largestRequest } = context.cluster.settings
+  const requests = [...byLeader].flatMap(([leader, partitions]) =>
+    fill(partitions, largestRequest).map(some => round.send(leader, some)),
+  )
+  const ends = await Promise.allSettled(requests)
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   return round.result()
+}
+
+/** What a request has beside its batches, and beside each of them but the topic's name, at most. */
+const overhead = { request: 1_000, batch: 100 }
+
+/** The partitions whose first batches make up one request each. */
+function fill(partitions: readonly Partition[], largestRequest: number): Partition[][] {
+  const requests: Partition[][] = []
+  let left = 0
+  for (const partition of partitions) {
+    const { topic, batches } = partition
+    const size = overhead.batch + Buffer.byteLength(topic) + (batches[0]?.bytes.length ?? 0)
+    const request = requests.at(-1)
+    if (request === undefined || size > left) {
+      requests.push([partition])
+      left = largestRequest - overhead.request - size
+    } else {
+      request.push(partition)
+      left -= size
+    }
+  }
+  return requests
 }
 
 class Round {
@@ -135,6 +164,10 @@ class Round {
         if (batch.indexes.length > 1) this.#context.tooLarge(batch.bytes.length)
         attempt.takeBack()
         return this.#takeApart(partition, [], { ...problem, code: 'too_large' })
+      case 'compression':
+        attempt.takeBack()
+        if (readHeader(batch.bytes).compression !== 'none') this.#uncompress(partition)
+        return this.#setBack(attempt, { stop: { is: 'hold', problem }, mayGoOn: false })
       case 'refused':
         attempt.takeBack()
         return this.#takeApart(partition, invalid, { ...problem, code: 'invalid_record' })
@@ -157,23 +190,33 @@ class Round {
     this.#setbacks.push(setback)
   }
 
+  /** The same records go out again as they are. */
+  #uncompress(partition: Partition): void {
+    this.#context.uncompressed()
+    this.#replace(partition, batch => [pick(batch, () => true, 'none')])
+  }
+
   /**
    * Replaces a batch by smaller ones: without the records that the broker called invalid; in halves where it called
    * none, until one record stands alone, and that one is refused.
    */
   #takeApart(partition: Partition, invalid: readonly number[], problem: Problem): void {
+    this.#replace(partition, batch => {
+      const { indexes } = batch
+      const refused = new Set(indexes.length === 1 ? [0] : invalid.filter(record => indexes[record] !== undefined))
+      for (const record of refused) this.#refusals.push({ index: indexes[record]!, ...problem })
+      if (refused.size > 0) return [pick(batch, record => !refused.has(record))]
+      const half = Math.ceil(indexes.length / 2)
+      return [pick(batch, record => record < half), pick(batch, record => record >= half)]
+    })
+  }
+
+  /** Puts others in the place of a partition's first batch. */
+  #replace(partition: Partition, others: (batch: Batch) => (Batch | undefined)[]): void {
     const [batch] = partition.batches.splice(0, 1)
-    const { indexes } = batch!
     // It was sent before, and nobody knows what became of that: what goes out next may not use its sequence again.
     if (mayBeStored(batch!)) partition.stale = true
-    const refused = new Set(indexes.length === 1 ? [0] : invalid.filter(record => indexes[record] !== undefined))
-    for (const record of refused) this.#refusals.push({ index: indexes[record]!, ...problem })
-    const half = Math.ceil(indexes.length / 2)
-    const wanted =
-      refused.size > 0
-        ? [(record: number) => !refused.has(record)]
-        : [(record: number) => record < half, (record: number) => record >= half]
-    partition.batches.unshift(...wanted.flatMap(some => pick(batch!, some) ?? []))
+    partition.batches.unshift(...others(batch!).filter(other => other !== undefined))
   }
 }
 

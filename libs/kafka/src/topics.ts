@@ -10,6 +10,8 @@ import { Topic, type TopicSettings } from './topic.ts'
 /** Partitions are added, leaders move: metadata is read again after so many milliseconds, and at once when it is wrong. */
 const maxAge = 300_000
 
+const leaderNotAvailable = 5
+
 /** What to do about a topic that the cluster does not have. */
 export type MissingTopic = 'hold' | 'refuse' | { create: NewTopic }
 
@@ -73,20 +75,24 @@ export class Topics {
     if (unread.length === 0) return undefined
     const { topics } = await this.#cluster.metadata(unread.map(({ name }) => name))
     let problem: Problem | undefined
-    for (const answer of topics) problem = (await this.#learn(answer, refusals)) ?? problem
+    for (const { name } of unread) {
+      const answer = topics.find(topic => topic.name === name)
+      problem = (await this.#learn(answer ?? leftOut(name), refusals)) ?? problem
+    }
     return problem
   }
 
   async #learn(answer: TopicMetadata, refusals: Refusal[]): Promise<Problem | undefined> {
     const topic = this.use(answer.name)
-    if (answer.error === 0) {
+    const { error } = answer.leaders.length === 0 && answer.error === 0 ? leftOut(answer.name) : answer
+    if (error === 0) {
       for (const index of topic.learn(answer.leaders.map(({ node }) => node)))
         refusals.push(noPartition(index, answer.name))
       return undefined
     }
     topic.readAt = 0
-    const problem = topicProblem(answer.error, answer.name)
-    const isMissing = verdictOf(answer.error) === 'topic'
+    const problem = topicProblem(error, answer.name)
+    const isMissing = verdictOf(error) === 'topic'
     if (isMissing && this.#missing === 'refuse') {
       for (const index of topic.abandon()) refusals.push({ index, ...problem, code: 'no_topic' })
       this.#used.delete(topic)
@@ -94,12 +100,17 @@ export class Topics {
       if (topic.partitions.length === 0) this.#byName.delete(answer.name)
       return undefined
     }
-    if (nameOfBrokerError(answer.error) === 'UNKNOWN_TOPIC_OR_PARTITION' && typeof this.#missing === 'object') {
+    if (nameOfBrokerError(error) === 'UNKNOWN_TOPIC_OR_PARTITION' && typeof this.#missing === 'object') {
       await createTopic(this.#cluster.settings, answer.name, this.#missing.create)
       return { code: 'topic_created', message: `Topic ${answer.name} was created and is not ready yet.` }
     }
     return problem
   }
+}
+
+/** A topic of which nothing is said that a record could be sent by: it holds. */
+function leftOut(name: string): TopicMetadata {
+  return { name, id: '', error: leaderNotAvailable, internal: false, leaders: [] }
 }
 
 /** A record that names a partition which its topic does not have. */

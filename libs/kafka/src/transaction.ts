@@ -31,6 +31,7 @@ import {
   txnOffsetCommit,
 } from './requests/transaction.ts'
 import { findCoordinator, type ProducerIdentity } from './requests/transactional-id.ts'
+import { isUnable } from './unable.ts'
 
 /** Where a lane's transactions are kept. */
 export interface TransactionOptions {
@@ -52,9 +53,6 @@ const needed = [
   apis.endTxn,
   apis.offsetFetch,
 ]
-
-/** UNSUPPORTED_VERSION, INVALID_REQUEST, UNSUPPORTED_FOR_MESSAGE_FORMAT: how brokers say that they have no transactions. */
-const unable = new Set([35, 42, 43])
 
 /** One lane's transactions. `recover` comes first. */
 export class Transaction {
@@ -142,9 +140,7 @@ export class Transaction {
       this.#cluster.require(needed)
       return await takeProducerId(this.#keeper, this.id, undefined)
     } catch (error) {
-      const isUnable =
-        error instanceof KafkaError && (error.code === 'unsupported_version' || unable.has(error.kafkaCode ?? 0))
-      if (!isUnable) throw error
+      if (!isUnable(error)) throw error
       const message = `This cluster has no transactions, which delivery: exactlyOnce needs (${error.message})`
       throw new KafkaError('no_transactions', message, { cause: error })
     }

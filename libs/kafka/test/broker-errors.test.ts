@@ -7,6 +7,7 @@ const newest = 133
 const expected: { [verdict in Exclude<Verdict, 'hold'>]: number[] } = {
   done: [0, 46],
   too_large: [10, 18],
+  compression: [43, 76],
   refused: [32, 87],
   topic: [3, 17],
   moved: [5, 6, 8, 9, 72, 74, 75, 100, 103, 108],

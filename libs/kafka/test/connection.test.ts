@@ -81,10 +81,10 @@ test('a server that never answers is unreachable after the time-out', async () =
 
 test('a broker that speaks other versions is told apart, with what it speaks', async () => {
   await using broker = await FakeBroker.start({ t: 1 })
-  broker.versions.set(apis.initProducerId.key, [0, 1])
-  const error = await failure(openProducer(broker.port))
+  broker.versions.set(apis.metadata.key, [0, 1])
+  const error = await failure(Cluster.open(settingsFor(broker.port)))
   expect(error).toMatchObject({ code: 'unsupported_version', mayPass: false })
-  expect(error.message).toContain('InitProducerId 0 to 1')
+  expect(error.message).toContain('Metadata 0 to 1')
   broker.versions.delete(apis.metadata.key)
   expect(await failure(Cluster.open(settingsFor(broker.port)))).toMatchObject({ code: 'unsupported_version' })
 })

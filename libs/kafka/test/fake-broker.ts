@@ -24,9 +24,9 @@ interface Log {
 }
 
 /** It writes these as brokers before 2.8 do: without topic ids. */
-const oldest = new Map<string, number>([
-  [apis.metadata.name, apis.metadata.least],
-  [apis.fetch.name, apis.fetch.least],
+const newest = new Map<string, number>([
+  [apis.metadata.name, 7],
+  [apis.fetch.name, 11],
 ])
 const errors = { unknownTopic: 3, outOfOrder: 45, fenced: 47, unsupported: 35 }
 
@@ -34,13 +34,15 @@ export class FakeBroker implements AsyncDisposable {
   readonly logs = new Map<string, Log[]>()
   /** The versions that it offers, by API key: those that it can write, unless changed. */
   readonly versions = new Map<number, [least: number, most: number]>(
-    Object.values(apis).map((api: Api) => [api.key, [api.least, oldest.get(api.name) ?? api.most]]),
+    Object.values(apis).map((api: Api) => [api.key, [api.least, newest.get(api.name) ?? api.most]]),
   )
   /** A test's own answers, by the API's name. */
   readonly answers = new Map<string, (from: Reader, to: Writer) => 'cut' | void>()
   /** Batches as they came in, for comparing the bytes of a retry. */
   readonly received: Buffer[] = []
   script: Script = () => undefined
+  /** It cuts a connection that sends a request of more bytes. */
+  largestRequest = Number.POSITIVE_INFINITY
   /** Milliseconds that answers to Produce tell the client to be silent for. */
   throttle = 0
   epoch = -1
@@ -105,6 +107,7 @@ export class FakeBroker implements AsyncDisposable {
   }
 
   #request(socket: Socket, bytes: Buffer): void {
+    if (bytes.length > this.largestRequest) return void socket.destroy()
     const from = new Reader(bytes)
     const [key, version, correlation] = [from.int16(), from.int16(), from.int32()]
     from.nullableString()
@@ -126,22 +129,22 @@ export class FakeBroker implements AsyncDisposable {
         to.int16(0).array([...this.versions], ([key, [least, most]]) => to.int16(key).int16(least).int16(most))
         return
       case 'Metadata':
-        return this.#metadata(from, to)
+        return this.#metadata(from, { to, version })
       case 'FindCoordinator':
         to.int32(0).int16(0).string(null).int32(1).string('127.0.0.1').int32(this.port)
         return
       case 'InitProducerId':
-        return this.#initProducerId(bytesAfterTags(from), to)
+        return this.#initProducerId(from, { to, version })
       case 'Produce':
         return this.#produce(from, { to, version })
       case 'ListOffsets':
         return this.#listOffsets(from, to)
       default:
-        return this.#fetch(from, to)
+        return this.#fetch(from, { to, version })
     }
   }
 
-  #metadata(from: Reader, to: Writer): void {
+  #metadata(from: Reader, { to, version }: { to: Writer; version: number }): void {
     const topics = from.array(() => from.string())
     to.int32(0).array([1], node => to.int32(node).string('127.0.0.1').int32(this.port).string(null))
     to.string(null).int32(1)
@@ -151,13 +154,21 @@ export class FakeBroker implements AsyncDisposable {
         .string(topic)
         .int8(0)
       to.array([...(logs ?? []).keys()], id => {
-        to.int16(0).int32(id).int32(1).int32(0)
+        to.int16(0).int32(id).int32(1)
+        if (version >= 7) to.int32(0)
         for (let list = 0; list < 3; list++) to.array([1], node => to.int32(node))
       })
     })
   }
 
-  #initProducerId(from: Reader, to: Writer): void {
+  #initProducerId(header: Reader, { to, version }: { to: Writer; version: number }): void {
+    if (version < 2)
+      return void to
+        .int32(0)
+        .int16(0)
+        .int64(7n)
+        .int16(++this.epoch)
+    const from = bytesAfterTags(header)
     from.int32()
     const [producerId, epoch] = [from.int64(), from.int16()]
     const fenced = producerId >= 0n && epoch !== this.epoch
@@ -234,35 +245,37 @@ export class FakeBroker implements AsyncDisposable {
     })
   }
 
-  #fetch(from: Reader, to: Writer): void {
+  #fetch(from: Reader, { to, version }: { to: Writer; version: number }): void {
     for (let field = 0; field < 4; field++) from.int32()
     from.int8()
-    from.int32()
-    from.int32()
+    if (version >= 7) from.int64() // session
     const topics = from.array(() => ({
       topic: from.string(),
       partitions: from.array(() => {
-        const [id, , offset] = [from.int32(), from.int32(), from.int64(), from.int64(), from.int32()]
+        const id = from.int32()
+        if (version >= 9) from.int32()
+        const offset = from.int64()
+        if (version >= 5) from.int64()
+        from.int32()
         return { id, offset }
       }),
     }))
     to.int32(0)
-      .int16(0)
-      .int32(0)
-      .array(topics, ({ topic, partitions }) => {
-        to.string(topic).array(partitions, ({ id, offset }) => {
-          const log = this.logs.get(topic)?.[id]
-          const records = (log?.batches ?? []).filter(batch => batch.readBigInt64BE(0) >= offset)
-          to.int32(id)
-            .int16(0)
-            .int64(log?.end ?? 0n)
-            .int64(0n)
-            .int64(0n)
-            .int32(-1)
-            .int32(-1)
-          to.bytes(Buffer.concat(records))
-        })
+    if (version >= 7) to.int16(0).int32(0)
+    to.array(topics, ({ topic, partitions }) => {
+      to.string(topic).array(partitions, ({ id, offset }) => {
+        const log = this.logs.get(topic)?.[id]
+        const records = (log?.batches ?? []).filter(batch => batch.readBigInt64BE(0) >= offset)
+        to.int32(id)
+          .int16(0)
+          .int64(log?.end ?? 0n)
+          .int64(0n)
+        if (version >= 5) to.int64(0n)
+        to.int32(-1)
+        if (version >= 11) to.int32(-1)
+        to.bytes(Buffer.concat(records))
       })
+    })
   }
 }
 

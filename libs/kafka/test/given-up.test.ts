@@ -75,3 +75,19 @@ test('acks 1: a topic that is refused with a batch of unknown end does not stop 
   expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
   expect(broker.values('t')).toEqual(['a', 'b'])
 })
+
+test('records of a topic without partitions, or of which a broker says nothing, counted as delivered', async () => {
+  await using broker = await FakeBroker.start({ t: 0 })
+  await using rig = await openProducer(broker.port)
+  rig.producer.add('t', record('a'), { index: 0 })
+  expect(await rig.producer.deliver()).toMatchObject({ is: 'hold', problem: { code: 'leader_not_available' } })
+  broker.answers.set('Metadata', (_, to) => {
+    to.int32(0).array([1], node => to.int32(node).string('127.0.0.1').int32(broker.port).string(null))
+    to.string(null).int32(1).int32(0)
+  })
+  expect(await rig.producer.deliver()).toMatchObject({ is: 'hold', problem: { code: 'leader_not_available' } })
+  broker.answers.delete('Metadata')
+  broker.createTopic('t', 1)
+  expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
+  expect(broker.values('t')).toEqual(['a'])
+})

@@ -13,7 +13,7 @@ const deliveryBytes = { atLeastOnce: 2 * 2 ** 20, exactlyOnce: 4 * 2 ** 20 }
 export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {
-  const { bus, route, signal, draining, state, counts, latency } = context
+  const { bus, route, signal, draining, counts, latency } = context
   const tap = new Tap()
   context.tap(request => tap.answer(request, signal))
   const sink = await untilOpen(actor, context)
@@ -31,7 +31,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
     mayWrite: () => mayWrite(context),
     signal,
     draining,
-    state,
+    state: (state, problem) => context.state(state, problem ?? sink.notice),
     counts,
     latency,
     tap,

@@ -2,7 +2,7 @@
 import { type ActorAssignment, FencedError } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
 import { Cluster, clusterSettings, KafkaError, Producer, ProducerFencedError, Transaction } from '@millrace/kafka'
-import type { Delivery, Outcome, Recovery, Sink, TransactionalSink } from '@millrace/lane'
+import type { Delivery, Outcome, Problem, Recovery, Sink, TransactionalSink } from '@millrace/lane'
 import { isTemplate, resolveCredentials, sinkOf } from '@millrace/routes'
 import { mapperOf, type Mapper } from './map.ts'
 
@@ -66,6 +66,11 @@ export class KafkaSink implements Sink {
     this.#end = end
   }
 
+  /** What does not stand in the way, but must be known. */
+  get notice(): Problem | undefined {
+    return this.#end.producer.notice
+  }
+
   async write(delivery: Delivery): Promise<Outcome> {
     addAll(delivery, this.#end)
     return await this.again()
@@ -98,6 +103,11 @@ export class ExactlyOnceSink implements TransactionalSink {
     this.#transaction = transaction
   }
 
+  /** What does not stand in the way, but must be known. */
+  get notice(): Problem | undefined {
+    return this.#end.producer.notice
+  }
+
   async recover(): Promise<Recovery> {
     const found = await this.#transaction.recover()
     if (found.is !== 'done') return found
@@ -128,9 +138,9 @@ function addAll(delivery: Delivery, { producer, map }: KafkaEnd): void {
     const target = map(delivery)
     if ('problem' in target) producer.refuse({ index, ...target.problem })
     else {
-      producer.add(target.topic, delivery.view, { index, partition: target.partition })
-      // The partition is told where the route names it.
-      delivery.tap?.(() => ({ to: { ...target } }))
+      const { topic } = target
+      const partition = producer.add(topic, delivery.view, { index, partition: target.partition })
+      delivery.tap?.(() => ({ to: { topic, partition } }))
     }
   }
 }

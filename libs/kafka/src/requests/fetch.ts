@@ -53,22 +53,27 @@ export function fetchLog({ topic, topicId = '', partition }: PartitionName, what
     api: topicId === '' ? { ...apis.fetch, most: byId - 1 } : apis.fetch,
     encode(to, version) {
       to.int32(-1).int32(longestWait).int32(1).int32(maxBytes).int8(isolationLevels[isolation])
-      to.int32(0).int32(-1) // no session
+      if (version >= 7) to.int32(0).int32(-1) // no session
       to.array([topic], name => {
         if (version >= byId) to.uuid(topicId)
         else to.string(name)
         to.array([partition], id => {
-          to.int32(id).int32(leaderEpoch).int64(offset)
+          to.int32(id)
+          if (version >= 9) to.int32(leaderEpoch)
+          to.int64(offset)
           if (version >= 12) to.int32(-1) // the epoch of what was read last: asked for by OffsetForLeaderEpoch
-          to.int64(-1n).int32(maxBytes).end()
+          if (version >= 5) to.int64(-1n)
+          to.int32(maxBytes).end()
         }).end()
       })
-      to.array([], () => undefined).string('') // topics to forget, rack
+      if (version >= 7) to.array([], () => undefined) // topics to forget
+      if (version >= 11) to.string('') // rack
       to.end()
     },
     decode(from, version) {
-      const [throttle, error] = [from.int32(), from.int16()]
-      from.int32() // session
+      const throttle = from.int32()
+      const error = version >= 7 ? from.int16() : 0
+      if (version >= 7) from.int32() // session
       const answers = from.array(() => {
         if (version >= byId) from.uuid()
         else from.string()
@@ -77,13 +82,13 @@ export function fetchLog({ topic, topicId = '', partition }: PartitionName, what
           const error = from.int16()
           from.int64() // high watermark
           from.int64() // last stable offset
-          from.int64() // start of the log
+          if (version >= 5) from.int64() // start of the log
           const aborted = from.array(() => {
             const transaction = { producerId: from.int64(), firstOffset: from.int64() }
             from.end()
             return transaction
           })
-          from.int32() // preferred replica
+          if (version >= 11) from.int32() // preferred replica
           const answer = { error, throttle, aborted, records: from.bytes() }
           from.end()
           return answer

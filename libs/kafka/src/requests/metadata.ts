@@ -68,7 +68,8 @@ export function metadata(topics: readonly string[] | null): Request<ClusterMetad
         const leaders: Leader[] = []
         from.array(() => {
           from.int16() // the partition's error: seen as a leader of -1
-          const [partition, node, epoch] = [from.int32(), from.int32(), from.int32()]
+          const [partition, node] = [from.int32(), from.int32()]
+          const epoch = version >= 7 ? from.int32() : -1
           for (let list = 0; list < 3; list++) from.array(() => from.int32()) // replicas, in sync, offline
           from.end()
           leaders[partition] = { node, epoch }

@@ -10,17 +10,21 @@ export interface Api {
   flexibleFrom?: number
 }
 
-/** The APIs that are ours. Kafka 2.5 and later have all of these versions; 4.x still has them. */
+/**
+ * The APIs that are ours. Kafka 2.5 and later have all of these versions; 4.x still has them. Event Hubs speaks older
+ * ones: what is needed there goes down to those.
+ */
 export const apis = {
   produce: { name: 'Produce', key: 0, least: 7, most: 8 },
-  fetch: { name: 'Fetch', key: 1, least: 11, most: 13, flexibleFrom: 12 },
+  fetch: { name: 'Fetch', key: 1, least: 4, most: 13, flexibleFrom: 12 },
   listOffsets: { name: 'ListOffsets', key: 2, least: 4, most: 5 },
-  metadata: { name: 'Metadata', key: 3, least: 7, most: 10, flexibleFrom: 9 },
+  metadata: { name: 'Metadata', key: 3, least: 5, most: 10, flexibleFrom: 9 },
   offsetCommit: { name: 'OffsetCommit', key: 8, least: 6, most: 7 },
   offsetFetch: { name: 'OffsetFetch', key: 9, least: 7, most: 7, flexibleFrom: 6 },
   findCoordinator: { name: 'FindCoordinator', key: 10, least: 1, most: 2 },
   apiVersions: { name: 'ApiVersions', key: 18, least: 0, most: 0 },
   offsetForLeaderEpoch: { name: 'OffsetForLeaderEpoch', key: 23, least: 3, most: 3 },
+  newProducerId: { name: 'InitProducerId', key: 22, least: 0, most: 4, flexibleFrom: 2 },
   initProducerId: { name: 'InitProducerId', key: 22, least: 3, most: 4, flexibleFrom: 2 },
   addPartitionsToTxn: { name: 'AddPartitionsToTxn', key: 24, least: 0, most: 1 },
   addOffsetsToTxn: { name: 'AddOffsetsToTxn', key: 25, least: 0, most: 1 },

@@ -1,3 +1,4 @@
+import type { Reader } from '../wire.ts'
 import { apis, type Request } from './request.ts'
 
 /** A producer id and its epoch: who writes. A higher epoch of the same id shuts the lower ones out. */
@@ -41,9 +42,22 @@ export function initProducerId(
       to.int64(current?.producerId ?? -1n).int16(current?.producerEpoch ?? -1)
       to.noTags()
     },
-    decode(from) {
-      from.int32() // throttle
-      return { error: from.int16(), producerId: from.int64(), producerEpoch: from.int16() }
-    },
+    decode: decodeIdentity,
   }
+}
+
+/** Takes a producer id that is nobody's: it numbers what is written, and shuts nobody out. */
+export const newProducerId: Request<ProducerIdentity & { error: number }> = {
+  api: apis.newProducerId,
+  encode(to, version) {
+    to.string(null).int32(transactionTimeout)
+    if (version >= 3) to.int64(-1n).int16(-1)
+    to.end()
+  },
+  decode: decodeIdentity,
+}
+
+function decodeIdentity(from: Reader): ProducerIdentity & { error: number } {
+  from.int32() // throttle
+  return { error: from.int16(), producerId: from.int64(), producerEpoch: from.int16() }
 }
