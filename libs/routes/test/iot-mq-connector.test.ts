@@ -62,6 +62,12 @@ describe('authentication', () => {
     expect(kafkaOf(kafka)?.auth).toEqual({ sasl: { mechanism, secretName: 'cs-secret' } })
   })
 
+  test('the secret of sasl may be named in token', () => {
+    expect(kafkaOf(login('sasl: { saslType: plain, token: { secretName: cs-secret } }'))?.auth).toEqual({
+      sasl: { mechanism: 'plain', secretName: 'cs-secret' },
+    })
+  })
+
   test('x509 is a certificate of one’s own', () => {
     expect(kafkaOf(login('x509: { secretName: my-tls-secret }'))?.auth).toEqual({
       x509: { secretName: 'my-tls-secret' },
@@ -91,6 +97,8 @@ describe('authentication', () => {
     [login(''), 'exactly one of these must stand here: sasl, x509, systemAssignedManagedIdentity'],
     [`endpoint: "h:1", ${secure}, authentication: { enabled: true }`, 'authType: missing; expected sasl, x509'],
     [login('sasl: { saslType: scram-sha-255, secretName: s }'), 'did you mean "scram-sha-256"?'],
+    [login('sasl: { saslType: plain }'), "secretName: missing; expected a secret's name"],
+    [login('sasl: { saslType: plain, secretName: s, token: { secretName: s } }'), 'it is named in token as well'],
     [login('sasl: { saslType: plain, password: hunter2 }'), 'a secret never stands in a document'],
     [login('sasl: { saslType: plain, secretName: s }').replace('true', 'false'), 'sends the password in clear'],
   ])('%s is refused', (kafka, message) => expect(toldOf(kafka)).toContain(message))

@@ -62,6 +62,12 @@ test('a shared subscription has as many subscribers; its group’s name is told 
   expect(notes({ routes: [shared(3)] }).join()).toContain('sharedSubscription.groupName: says nothing here')
 })
 
+test('a shared subscription has no effect on the way to MQTT', () => {
+  const shared = down.replace('name', 'sharedSubscription: { groupName: g, groupMinimumShareNumber: 3 }, name')
+  expect(routeOf({ routes: [shared] }).sink).toMatchObject({ protocol: 'mqtt' })
+  expect(told({ routes: [shared] }).join()).toContain('kafkaToMqtt.sharedSubscription: has no effect')
+})
+
 describe('copyMqttProperties', () => {
   test.each([
     ['true', 'iotOperations'],

@@ -56,7 +56,7 @@ const mechanisms = {
 
 function authOf({ sasl, x509, systemAssignedManagedIdentity }: AuthType): object {
   return {
-    sasl: sasl && { mechanism: mechanisms[sasl.saslType], secretName: sasl.secretName },
+    sasl: sasl && { mechanism: mechanisms[sasl.saslType], secretName: sasl.secretName ?? sasl.token?.secretName },
     x509,
     managedIdentity: systemAssignedManagedIdentity,
   }

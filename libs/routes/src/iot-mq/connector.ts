@@ -29,9 +29,16 @@ export interface KafkaSide {
 
 /** Exactly one of them. */
 export interface AuthType {
-  sasl?: { saslType: SaslType; secretName: string } | undefined
+  sasl?: Sasl | undefined
   x509?: { secretName: string } | undefined
   systemAssignedManagedIdentity?: { audience: string } | undefined
+}
+
+/** The secret is named in one of two places; Azure's resource manager writes the second. */
+interface Sasl {
+  saslType: SaslType
+  secretName?: string | undefined
+  token?: { secretName: string } | undefined
 }
 
 /** As the resource writes it, and as Azure's resource manager does. */
@@ -69,8 +76,11 @@ const secret = fields({ secretName: secretName() })
 const authType = exactlyOne({
   sasl: fields({
     saslType: oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'scramSha256', 'scramSha512'),
-    secretName: secretName(),
-  }).optional(),
+    secretName: secretName().optional(),
+    token: secret.optional(),
+  })
+    .check(checkSasl)
+    .optional(),
   x509: secret.optional(),
   systemAssignedManagedIdentity: fields({ audience: text() }).optional(),
 })
@@ -112,6 +122,13 @@ function checkAuthorities(checked: Checked<ConnectorTls>): void {
   if (caConfigMap === undefined || trustedCaCertificateConfigMap === undefined) return
   const message = 'this is caConfigMap once more: write one of them'
   tell(checked, message, { code: 'exactly_one', path: ['trustedCaCertificateConfigMap'] })
+}
+
+function checkSasl(checked: Checked<Pick<Sasl, 'secretName' | 'token'>>): void {
+  const { secretName, token } = checked.value
+  if ((secretName === undefined) !== (token === undefined)) return
+  const what = token === undefined ? "missing; expected a secret's name" : 'it is named in token as well: write one'
+  tell(checked, what, { code: 'exactly_one', path: ['secretName'] })
 }
 
 function checkAuthentication(checked: Checked<{ enabled: boolean; authType?: unknown }>): void {

@@ -75,12 +75,15 @@ function ofSharing({ sharedSubscription }: MqttToKafka, path: Path): Finding[] {
   return [noteAt([...path, 'groupName'], 'differs', message)]
 }
 
-/** Where reading begins is not where the connector's group had got to. */
-function ofReading({ consumerGroupId }: KafkaToMqtt, path: Path): Finding[] {
+/** Where reading begins is not where the connector's group had got to; and nobody shares a subscription. */
+function ofReading({ consumerGroupId, sharedSubscription }: KafkaToMqtt, path: Path): Finding[] {
   const field = consumerGroupId === undefined ? 'name' : 'consumerGroupId'
   const message =
     "the topic is read from its earliest record, not from the group's offsets; to go on from those, convert and write them into source.start.offsets"
-  return [warningAt([...path, field], 'start', message)]
+  const start = warningAt([...path, field], 'start', message)
+  if (sharedSubscription === undefined) return [start]
+  const shared = 'has no effect: partitions are shared out by themselves'
+  return [start, warningAt([...path, 'sharedSubscription'], 'no_effect', shared)]
 }
 
 function renamed(name: string, path: Path): Finding[] {

@@ -1,5 +1,5 @@
 /** `KafkaConnectorTopicMap` of Azure IoT MQ: what goes from which topic to which, by a connector, in either direction. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { type Checked, exactlyOne, fields, flag, integer, list, oneOf, tell, text } from '../fields.ts'
 import { checkTopicName } from '../kafka-topic.ts'
 import { isTemplate } from '../template.ts'
@@ -45,6 +45,8 @@ export interface KafkaToMqtt {
   /** A prefix. */
   consumerGroupId?: string | undefined
   qos: 0 | 1
+  /** Has no meaning in this direction; published examples have it all the same. */
+  sharedSubscription?: unknown
 }
 
 const ends = {
@@ -60,7 +62,11 @@ const mqttToKafka = fields({
   sharedSubscription: fields({ groupName: text(), groupMinimumShareNumber: integer(0, 255) }).optional(),
 })
 
-const kafkaToMqtt = fields({ ...ends, consumerGroupId: text().optional() })
+const kafkaToMqtt = fields({
+  ...ends,
+  consumerGroupId: text().optional(),
+  sharedSubscription: z.unknown().optional(),
+})
 
 const most = 2 ** 32 - 1
 
