@@ -118,14 +118,17 @@ export class Topic {
     return this.#earlyIndexes.length > 0
   }
 
-  /** Adds a record; returns false where it names a partition that the topic does not have. Throws BatchError. */
-  add(view: RecordView, index: number, partition: number | undefined): boolean {
+  /**
+   * Adds a record. Returns its partition, `early` where the topic's are not known yet, or undefined where it names one
+   * that the topic does not have. Throws BatchError.
+   */
+  add(view: RecordView, index: number, partition: number | undefined): number | 'early' | undefined {
     if (this.#count > 0) return this.#place(view, index, partition)
     this.#early ??= new BatchBuilder()
     this.#early.add(view)
     this.#earlyIndexes.push(index)
     this.#earlyPartitions.push(partition)
-    return true
+    return 'early'
   }
 
   /**
@@ -170,7 +173,9 @@ export class Topic {
     const reader = new BatchReader({ maxBytes: 0 })
     reader.open(early)
     this.#forgetEarly()
-    const misplaced = indexes.filter((index, at) => reader.next() && !this.#place(reader.view, index, partitions[at]))
+    const misplaced = indexes.filter(
+      (index, at) => reader.next() && this.#place(reader.view, index, partitions[at]) === undefined,
+    )
     this.close()
     return misplaced
   }
@@ -185,7 +190,7 @@ export class Topic {
     )
     const misplaced: number[] = []
     for (const { batch, index, view } of recordsOf([...unsent.keys()])) {
-      if (!this.#place(view, index, unsent.get(batch))) misplaced.push(index)
+      if (this.#place(view, index, unsent.get(batch)) === undefined) misplaced.push(index)
     }
     this.close()
     return misplaced
@@ -197,12 +202,12 @@ export class Topic {
     this.#earlyPartitions = []
   }
 
-  #place(view: RecordView, index: number, named: number | undefined): boolean {
+  #place(view: RecordView, index: number, named: number | undefined): number | undefined {
     const partition = this.partitions[named ?? this.#choose(view)]
-    if (partition === undefined || partition.id >= this.#count) return false
+    if (partition === undefined || partition.id >= this.#count) return undefined
     partition.named = named !== undefined
     partition.add(view, index, this.#settings)
-    return true
+    return partition.id
   }
 
   #choose(view: RecordView): number {
