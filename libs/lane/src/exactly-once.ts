@@ -72,7 +72,7 @@ export class ExactlyOnce {
 
   /** Aborts with the signal, and when it is time. */
   due(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, this.#dueAt - performance.now()))])
+    return AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, Math.ceil(this.#dueAt - performance.now())))])
   }
 
   /** One attempt at a delivery, and after `hold` and `unknown` the next one at the same. */

@@ -1,5 +1,6 @@
 import { documentsOf } from '@millrace/testkit'
-import { KafkaSink, openSink as open } from '../src/sink.ts'
+import type { Route } from '@millrace/routes'
+import { ExactlyOnceSink, KafkaSink, openSink as openKafkaSink } from '../src/sink.ts'
 
 /** What a test wants to be otherwise. */
 export interface SinkWish {
@@ -8,19 +9,37 @@ export interface SinkWish {
   /** More of the route's `sink`, as YAML's flow style has it. */
   more?: string
   partition?: string
+  /** Of the route; `u` unless said. */
+  uid?: string
   signal?: AbortSignal
 }
 
 /** Opens the sink of lane 0 of a route that is written as a user would. */
-export async function openSink({ broker, topic, partition = 'key', more = '', signal }: SinkWish): Promise<KafkaSink> {
+export async function openSink(wish: SinkWish): Promise<KafkaSink> {
+  const opened = await open(wish, 'atLeastOnce')
+  if (opened instanceof KafkaSink) return opened
+  throw new Error('another kind of sink')
+}
+
+/** The same of a route with `delivery: exactlyOnce`. */
+export async function openExactlyOnce(wish: SinkWish): Promise<ExactlyOnceSink> {
+  const opened = await open(wish, 'exactlyOnce')
+  if (opened instanceof ExactlyOnceSink) return opened
+  throw new Error('another kind of sink')
+}
+
+async function open(
+  { broker, topic, partition = 'key', more = '', uid = 'u', signal }: SinkWish,
+  delivery: Route['delivery'],
+) {
   const documents = documentsOf({ r: `topic: "${topic}", partition: "${partition}" ${more}` }, broker)
   const [[route], sink] = [documents.routes, documents.connections.find(({ name }) => name === 'lake')]
   if (route === undefined || sink === undefined) throw new Error('no route, or no connection')
-  const opened = await open(
-    { uid: 'u', lane: '0' },
+  return await openKafkaSink(
+    { uid, lane: '0' },
     {
       installation: 'test',
-      route,
+      route: { ...route, delivery },
       sink,
       secret: () => Promise.reject(new Error('no secrets here')),
       signal: signal ?? new AbortController().signal,
@@ -28,6 +47,4 @@ export async function openSink({ broker, topic, partition = 'key', more = '', si
     },
     async () => true,
   )
-  if (opened instanceof KafkaSink) return opened
-  throw new Error('another kind of sink')
 }
