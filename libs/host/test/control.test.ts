@@ -38,6 +38,20 @@ test('drain asks for the actors to be taken away, and they run until they are', 
   await rig.seen('gone', ({ actors }) => actors.length === 0)
 })
 
+test('who looks in is answered by the actor itself, while it runs here', async () => {
+  await using rig = await Rig.start()
+  await rig.routes(1, 'r')
+  await using service = rig.service()
+  await rig.assign([sink('r', 5)])
+  await service.saw('write')
+  const look = () => rig.ask({ op: 'tap', actor: 'sink.r.0', after: 7 })
+  expect(await look()).toEqual({ ok: true, samples: [], after: 7 })
+  expect(await rig.ask({ op: 'tap', actor: 'sink.s.0' })).toMatchObject({ problem: { code: 'unknown_actor' } })
+  await rig.assign([])
+  await rig.seen('gone', ({ actors }) => actors.length === 0)
+  expect(await look()).toMatchObject({ ok: false, problem: { code: 'unknown_actor' } })
+})
+
 test('status answers with the document, and what is not understood with a problem', async () => {
   await using rig = await Rig.start()
   await using _service = rig.service()

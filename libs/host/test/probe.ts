@@ -18,6 +18,7 @@ const service: PlacedService = {
     if (actor.retire === true) return tell('retired')
     if (actor.route === 'secret') log.info({ event: 'secret' }, await context.secret('login', 'password'))
     if (actor.role === 'lister' && actor.version === 1) context.lanes(['t/0', 't/1'])
+    context.tap(async ({ after }) => ({ samples: [], after }))
     context.state('running')
     latency.observe(0.004)
     if (actor.route === 'curious') await ask(context, tell)
