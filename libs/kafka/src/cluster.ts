@@ -13,6 +13,8 @@ export interface ClusterSettings extends ConnectionSettings {
   brokers: readonly Address[]
   /** A request of more bytes is refused, or the connection closed. */
   largestRequest: number
+  /** Whether headers may hold values as AMQP encodes them: they are read as they were meant. */
+  amqpHeaders: boolean
 }
 
 /** A cluster that has answered once. */

@@ -3,6 +3,7 @@
  * the cluster has ids) and which leader's epoch it believes in, so a leader that was replaced, or a topic that was made
  * anew, answers with an error and never with another log's records.
  */
+import { readAmqpHeaders } from './amqp-headers.ts'
 import { nameOfBrokerError, verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
 import { KafkaError } from './errors.ts'
@@ -72,11 +73,13 @@ export class PartitionLog {
     }
   }
 
-  /** Reads from an offset on; waits up to half a second for a first record. Throws KafkaError. */
+  /** Reads from an offset on; waits up to half a second for a first record. Throws KafkaError; of a hub, BatchError. */
   async fetch(offset: bigint): Promise<Fetched> {
     const { isolation, topicId } = this
     const what = { offset, leaderEpoch: this.#leader.epoch, isolation, maxBytes: fetchBytes }
-    return await this.#ask(fetchLog({ ...this.#name, topicId }, what))
+    const fetched = await this.#ask(fetchLog({ ...this.#name, topicId }, what))
+    if (!this.#cluster.settings.amqpHeaders) return fetched
+    return { ...fetched, records: readAmqpHeaders(fetched.records) }
   }
 
   /** Commits where a group reads next, without being a member of it. Throws KafkaError. */

@@ -17,13 +17,14 @@ const ofKafka = {
   requestTimeout: 20_000,
   longestIdle: 540_000,
   largestRequest: 100 * 2 ** 20,
+  amqpHeaders: false,
 }
 
 /**
  * What Event Hubs takes ("Apache Kafka client configurations" of its documentation): a larger request makes it close
  * the connection, and Azure forgets one that was idle for 240 s without a word.
  */
-const ofEventHubs = { requestTimeout: 60_000, longestIdle: 180_000, largestRequest: 1_046_528 }
+const ofEventHubs = { requestTimeout: 60_000, longestIdle: 180_000, largestRequest: 1_046_528, amqpHeaders: true }
 
 /** Who connects. */
 export interface ClusterUser {

@@ -13,6 +13,7 @@ export function settingsFor(port: number, more: Partial<ClusterSettings> = {}): 
     requestTimeout: 3_000,
     longestIdle: 60_000,
     largestRequest: 10_000_000,
+    amqpHeaders: false,
     ...more,
   }
 }
