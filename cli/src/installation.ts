@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
+  AlarmError,
   askControl,
   authorityProblem,
   Bucket,
@@ -82,7 +83,8 @@ function understood(error: unknown, why: string): unknown {
     return new CommandError('unreachable', `${why}; ${hint}`)
   }
   if (error instanceof UnknownOutcomeError) return new CommandError('unreachable', error.message, { cause: error })
-  if (error instanceof PermissionError) return new CommandError('failed', error.message, { cause: error })
+  if (error instanceof PermissionError || error instanceof AlarmError)
+    return new CommandError('failed', error.message, { cause: error })
   if (isRefusalOfNats(error)) {
     const hint = 'is a coordinator running? It makes what is missing'
     return new CommandError('failed', `NATS refused: ${error.message}; ${hint}`, { cause: error })

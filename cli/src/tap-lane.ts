@@ -19,8 +19,8 @@ import type { SunkRecord, Tapped } from './tap-text.ts'
 const patience = 10_000
 /** How long to wait where there is no sink to ask. */
 const between = 1_000
-/** How many messages are shown at a time where the sink tells nothing, and what a compressed batch may come to. */
-const most = { messages: 8, bytes: 256 * 2 ** 20 }
+/** How many messages are read at a time (each may have 1 MB), and what a compressed batch may come to. */
+const most = { messages: 4, bytes: 256 * 2 ** 20 }
 
 const base64 = z.base64().transform(text => Buffer.from(text, 'base64'))
 const answer = z.object({
@@ -79,7 +79,8 @@ export class LaneTap {
 
   async #sideBySide(samples: readonly Sample[]): Promise<Tapped[]> {
     const tapped: Tapped[] = []
-    for (const [sequence, made] of Map.groupBy(samples, one => one.sequence)) {
+    const messages = [...Map.groupBy(samples, one => one.sequence)]
+    for (const [sequence, made] of messages.slice(-most.messages)) {
       const stored = sequence > this.#stored ? await this.#read({ sequence }) : []
       const sunk = made.map(sample => ({ ...this.#place(sequence, sample.record), sink: sunkOf(sample) }))
       tapped.push(...merged(stored, sunk))

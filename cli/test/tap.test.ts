@@ -1,4 +1,7 @@
 /** What `millrace tap` shows of a lane, with a sink that a test plays. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import {
   Bucket,
   type Bus,
@@ -12,10 +15,10 @@ import {
   serveControl,
 } from '@millrace/bus'
 import { BatchBuilder, viewOf } from '@millrace/record'
-import { type NatsServer, startNats } from '@millrace/testkit'
+import { eventually, type NatsServer, startNats } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Leader } from './leader.ts'
-import { examples, millrace } from './spawn.ts'
+import { examples, main, millrace } from './spawn.ts'
 
 const password = (user: string) => `pw-of-${user}`
 const stop = new AbortController()
@@ -24,9 +27,10 @@ let nats: NatsServer
 let leader: Leader
 let sink: Bus
 let source: LaneAppender
+let sourceBus: Bus
 const asked: unknown[] = []
 /** What the sink answers, once each; then that it has nothing. */
-const answers: object[] = []
+const answers: (object | Promise<object>)[] = []
 
 beforeAll(async () => {
   const passwords = natsUserNames.map(user => [user, password(user)] as const)
@@ -38,8 +42,16 @@ beforeAll(async () => {
   const route = { route: 'telemetry', uid: 'telemetry', maxBytes: 2 ** 24, deadLetters: { maxBytes: 2 ** 20 } }
   await makeRouteStreams(leader.bus, { ...route, replicas: 1 })
   const lane = { service: 'mqtt-ingress', route: 'telemetry', lane: '0' } as const
-  const bus = await connect('mqtt-ingress')
-  source = await openLane({ bus, lane, uid: 'telemetry', epoch: 1, signal: stop.signal, start: () => '', tell() {} })
+  sourceBus = await connect('mqtt-ingress')
+  source = await openLane({
+    bus: sourceBus,
+    lane,
+    uid: 'telemetry',
+    epoch: 1,
+    signal: stop.signal,
+    start: () => '',
+    tell() {},
+  })
   sink = await connect('kafka-egress')
   const answer = async (request: unknown) => {
     asked.push(request)
@@ -136,4 +148,28 @@ test('an answer that is not understood is told', async () => {
   const { shown, err } = await tapped('--count', '1')
   expect(err).toBe('the sink of lane 0: There is no operation "tap" here.\n')
   expect(shown).toHaveLength(1)
+})
+
+test('Ctrl-C ends it at once, while the sink has nothing to tell', async () => {
+  const answered = Promise.withResolvers<object>()
+  answers.push(answered.promise)
+  asked.length = 0
+  const env = { PATH: process.env['PATH'], MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') }
+  const child = spawn(process.execPath, [main, 'tap', 'telemetry'], { env })
+  const errors = text(child.stderr)
+  await eventually(() => asked.length === 1, { what: 'the sink is asked' })
+  child.kill('SIGINT')
+  const code = child.exitCode ?? (await once(child, 'exit'))[0]
+  expect({ code, errors: await errors }).toEqual({ code: 130, errors: '' })
+  answered.resolve({ ok: true, samples: [] })
+})
+
+test('what can not be decoded says why: damaged bytes, parts of a large record, a stranger’s message', async () => {
+  const newest = async () => (await tapped('--count', '1')).shown
+  await source.append({ payload: Buffer.from('junk'), count: 1, position: 'p' })
+  expect(await newest()).toMatchObject([{ stored: { problem: expect.stringContaining('no record batch: ') } }])
+  await source.append({ payload: Buffer.alloc(1_500_000), count: 1, position: 'p' })
+  expect(await newest()).toMatchObject([{ stored: { problem: expect.stringContaining('part 2/2 of a record') } }])
+  await sourceBus.call(sourceBus.js.publish('mr.d.mqtt-ingress.telemetry.0', 'x'))
+  expect(await tapped()).toMatchObject({ code: 1, err: expect.stringContaining('was not written by Millrace') })
 })
