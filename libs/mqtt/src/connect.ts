@@ -9,6 +9,8 @@ export interface ConnectOptions extends Login {
   sessionExpiry: number
   /** How many PUBLISHes of QoS 1 and 2 may be unacknowledged: 1 to 65,535. What comes beyond is held (R8). */
   receiveMaximum: number
+  /** In 3.1.1, where SUBSCRIBE can't say it: no retained messages are wanted. */
+  skipsRetained?: boolean | undefined
 }
 
 /** A session that is connected, or why there is none. */
@@ -36,7 +38,7 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
     sessionPresent,
     sessionExpiry: said.sessionExpiryInterval ?? sessionExpiry,
     receiveMaximum,
-    ...(options.version === 4 && { forget: () => forget(options, signal) }),
+    ...(options.version === 4 && { skipsRetained: options.skipsRetained, forget: () => forget(options, signal) }),
   })
   return { is: 'connected', session }
 }

@@ -43,6 +43,7 @@ export interface SessionTerms {
   /** How long it keeps it, in seconds; it may be less than was asked for. */
   sessionExpiry: number
   receiveMaximum: number
+  skipsRetained?: boolean | undefined
   /** Ends the session of a client that is not connected; in v5, DISCONNECT does that. */
   forget?: (() => Promise<void>) | undefined
 }
@@ -60,7 +61,7 @@ export class Session {
   readonly #unacknowledged: Unacknowledged
   readonly #requests: Requests
   readonly #forget: SessionTerms['forget']
-  #skipsRetained = false
+  readonly #skipsRetained: boolean
   /** The last ordinals that were taken, and acknowledged. */
   #taken = 0
   #acknowledged = 0
@@ -72,6 +73,7 @@ export class Session {
     this.sessionExpiry = terms.sessionExpiry
     this.#unacknowledged = new Unacknowledged(terms.receiveMaximum)
     this.#requests = new Requests(wire)
+    this.#skipsRetained = terms.skipsRetained ?? false
     this.#forget = terms.forget
     this.closed = wire.closed
   }
@@ -101,7 +103,6 @@ export class Session {
    * Rejects with SessionClosedError where the connection ends first, as it does where the broker does not answer in 10 s.
    */
   async subscribe(subscriptions: readonly Subscription[]): Promise<Problem[]> {
-    if (this.#wire.version === 4) this.#skipsRetained = subscriptions.some(({ retained }) => retained === 'skip')
     const codes = await this.#requests.send({
       cmd: 'subscribe',
       subscriptions: subscriptions.map(({ filter, qos, retained }) => {

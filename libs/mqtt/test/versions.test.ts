@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Publish } from '../src/index.ts'
 import { connected, payloadOf, Receiver, refusal } from './connecting.ts'
 import { add, publisherTo } from './publishing.ts'
+import { startScriptedBroker } from './scripted-broker.ts'
 
 noLeaks()
 
@@ -85,7 +86,7 @@ describe.each([
     const publisher = publisherTo(port(), { ...options(), clientId: `${name} out` })
     add(publisher, { topic: `${topic}/kept`, value: 'kept', retain: true })
     await publisher.deliver()
-    const session = await connected(port(), { ...options(), receiveMaximum: 1 })
+    const session = await connected(port(), { ...options(), receiveMaximum: 1, skipsRetained: true })
     const seen: string[] = []
     const receive = (publish: Publish) => {
       const ordinal = seen.push(payloadOf(publish))
@@ -103,6 +104,19 @@ describe.each([
     await session.disconnect('end')
     await publisher.close()
   })
+})
+
+test('3.1.1: a retained message that a kept session brings before it is subscribed again is skipped, and acknowledged', async () => {
+  const retained = Buffer.of(0x33, 6, 0, 1, 0x74, 0, 7, 0x78)
+  await using broker = await startScriptedBroker((client, { cmd }) => {
+    if (cmd === 'connect') client.send(Buffer.of(0x20, 2, 1, 0), retained)
+  })
+  const session = await connected(broker.port, { version: 4, skipsRetained: true })
+  const receiver = new Receiver()
+  session.start(receiver.receive)
+  await eventually(() => broker.clients[0]?.all('puback').length === 1, { what: 'PUBACK' })
+  expect(receiver.payloads).toEqual([])
+  await session.disconnect('keep')
 })
 
 test('WebSocket over TLS: trusted by its authority only', async () => {

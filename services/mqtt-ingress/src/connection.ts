@@ -19,8 +19,9 @@ export async function connectSlot(context: ActorContext, session: SlotSession): 
     const credentials = await resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
     const { clientId, receiveMaximum, signal } = session
     const login = loginOf(source.mqtt, { credentials, clientId })
-    const sessionExpiry = sourceOf(route, 'mqtt').sessionExpiry / 1000
-    return await connect({ ...login, sessionExpiry, receiveMaximum }, signal)
+    const { sessionExpiry, retained } = sourceOf(route, 'mqtt')
+    const wishes = { sessionExpiry: sessionExpiry / 1000, skipsRetained: retained === 'skip' }
+    return await connect({ ...login, ...wishes, receiveMaximum }, signal)
   } catch (error) {
     if (!(error instanceof SecretError)) throw error
     return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
