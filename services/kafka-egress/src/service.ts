@@ -1,10 +1,10 @@
 /** lane -> Kafka: one sink actor a lane, each with a producer of its own. */
 import { backoff, delay } from '@millrace/actor'
 import type { ActorAssignment } from '@millrace/bus'
-import type { ActorContext, PlacedService } from '@millrace/host'
+import { type ActorContext, type PlacedService, sinkSide } from '@millrace/host'
 import { KafkaError } from '@millrace/kafka'
-import { deliver, pathThrough, Tap } from '@millrace/lane'
-import { compileExpression, sinkOf, sourceService } from '@millrace/routes'
+import { deliver } from '@millrace/lane'
+import { sinkOf } from '@millrace/routes'
 import { type ExactlyOnceSink, type KafkaSink, openSink } from './sink.ts'
 
 /** How many bytes of waiting batches become one delivery, however many partitions they go to. A transaction costs more. */
@@ -13,28 +13,14 @@ const deliveryBytes = { atLeastOnce: 2 * 2 ** 20, exactlyOnce: 4 * 2 ** 20 }
 export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {
-  const { bus, route, signal, draining, counts, latency } = context
-  const tap = new Tap()
-  context.tap(request => tap.answer(request, signal))
+  const side = sinkSide(service.name, actor, context)
   const sink = await untilOpen(actor, context)
   if (sink === undefined) return
   await deliver({
-    bus,
-    lane: { service: sourceService(route), route: actor.route, lane: actor.lane },
-    sinkService: service.name,
-    uid: actor.uid,
-    epoch: actor.epoch,
+    ...side,
     sink,
-    ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
-    path: pathThrough(context.installation, route),
-    merge: { records: sinkOf(route, 'kafka').batch.maxRecords, bytes: deliveryBytes[route.delivery] },
-    mayWrite: () => mayWrite(context),
-    signal,
-    draining,
+    merge: { records: sinkOf(context.route, 'kafka').batch.maxRecords, bytes: deliveryBytes[context.route.delivery] },
     state: (state, problem) => context.state(state, problem ?? sink.notice),
-    counts,
-    latency,
-    tap,
   })
 }
 

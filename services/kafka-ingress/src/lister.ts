@@ -8,8 +8,8 @@
  * position and goes on there (R4).
  */
 import { delay } from '@millrace/actor'
-import { type ActorAssignment, Bucket, type LaneName, openLane, readEnd, routesDocument } from '@millrace/bus'
-import type { ActorContext } from '@millrace/host'
+import { type ActorAssignment, Bucket, openLane, readEnd, routesDocument } from '@millrace/bus'
+import { type ActorContext, sourceSide } from '@millrace/host'
 import { type Cluster, PartitionLog } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import { isTopicPattern, type KafkaSource, sourceOf, topicMatcher } from '@millrace/routes'
@@ -68,22 +68,15 @@ class Lister {
   }
 
   async #openAtEarliest(cluster: Cluster, lane: string): Promise<void> {
-    const { route, uid, epoch } = this.#actor
-    const { bus, signal, fresh, allowed, state } = this.#context
-    const name: LaneName = { service: 'kafka-ingress', route, lane }
-    if ((await readEnd(bus, name)) !== undefined) return
+    const side = sourceSide('kafka-ingress', { ...this.#actor, lane }, this.#context)
+    if ((await readEnd(side.bus, side.lane)) !== undefined) return
     const partition = partitionOf(lane)
     const log = new PartitionLog(cluster, partition, this.#source.isolation)
     await log.locate()
     const position = positionText(await startOf(log, partition, 'earliest'))
     await openLane({
-      bus,
-      lane: name,
-      uid,
-      epoch,
-      signal,
-      mayWrite: async () => fresh() || (await allowed()),
-      tell: problem => problem && state('holding', problem),
+      ...side,
+      tell: problem => problem && this.#context.state('holding', problem),
       source: JSON.stringify(partition),
       // Somebody who opened it meanwhile knows where it goes on.
       start: previous => previous ?? position,

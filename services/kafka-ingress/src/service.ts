@@ -6,7 +6,7 @@
  *   Kafka <-- Metadata --------- lister.ts --> heartbeat --> coordinator, which places a source for each partition
  */
 import { type ActorAssignment, type AppenderOptions, openLane } from '@millrace/bus'
-import type { ActorContext, PlacedService } from '@millrace/host'
+import { type ActorContext, type PlacedService, sourceSide } from '@millrace/host'
 import { openWriter } from '@millrace/lane'
 import { largestRecord } from '@millrace/routes'
 import { keepListing } from './lister.ts'
@@ -34,7 +34,7 @@ async function read(actor: ActorAssignment, context: ActorContext): Promise<void
   const signal = AbortSignal.any([context.signal, ended.signal])
   const source: Source = new Source({ ...context, signal }, partitionOf(actor.lane), start =>
     openWriter({
-      ...laneOf(actor, context),
+      ...sideOf(actor, context),
       signal,
       start,
       events: source,
@@ -58,11 +58,10 @@ async function read(actor: ActorAssignment, context: ActorContext): Promise<void
  */
 async function close(actor: ActorAssignment, context: ActorContext): Promise<void> {
   const tell: AppenderOptions['tell'] = problem => problem && context.state('holding', problem)
-  await openLane({ ...laneOf(actor, context), tell, start: previous => previous ?? neverRead })
+  await openLane({ ...sideOf(actor, context), tell, start: previous => previous ?? neverRead })
 }
 
-function laneOf({ route, lane, uid, epoch }: ActorAssignment, { bus, signal, fresh, allowed }: ActorContext) {
-  const mayWrite = async () => fresh() || (await allowed())
-  const source = JSON.stringify(partitionOf(lane))
-  return { bus, lane: { service: service.name, route, lane }, uid, epoch, signal, mayWrite, source }
+/** Its side of the lane, every message of which names the partition. */
+function sideOf(actor: ActorAssignment, context: ActorContext) {
+  return { ...sourceSide(service.name, actor, context), source: JSON.stringify(partitionOf(actor.lane)) }
 }

@@ -4,7 +4,7 @@
  *   MQTT broker -- PUBLISH --> libs/mqtt Session -> source.ts -> toRecord -> libs/lane Writer -- batch --> JetStream
  *   MQTT broker <- PUBACK ---- in order, in one write <--------- stored <--------------------- PubAck ---- JetStream
  */
-import type { PlacedService } from '@millrace/host'
+import { type PlacedService, sourceSide } from '@millrace/host'
 import { openWriter } from '@millrace/lane'
 import { largestRecord } from '@millrace/routes'
 import { discardSession } from './connection.ts'
@@ -18,10 +18,9 @@ export const service: PlacedService = {
   name: 'mqtt-ingress',
   settings: {},
   async start(actor, context) {
-    const { route, lane, uid, epoch } = actor
-    const { bus, counts, fresh, allowed, installation } = context
+    const { lane } = actor
     if (actor.discard) {
-      const clientId = clientIdOf({ installation, route, lane })
+      const clientId = clientIdOf({ installation: context.installation, route: actor.route, lane })
       return discardSession(context, { clientId, receiveMaximum: share.records, signal: context.signal })
     }
     const ended = new AbortController()
@@ -29,18 +28,14 @@ export const service: PlacedService = {
     const slot = { lane, signal, retire: actor.retire ?? false, receiveMaximum: share.records }
     const source: Source = new Source(context, slot, start =>
       openWriter({
-        bus,
-        lane: { service: 'mqtt-ingress', route, lane },
-        uid,
-        epoch,
+        ...sourceSide(service.name, actor, context),
         signal,
-        mayWrite: () => fresh() || allowed(),
         start,
         events: source,
         share,
         maxRecordBytes: largestRecord(context.route),
         tell: source.tellStoring,
-        counts,
+        counts: context.counts,
       }),
     )
     try {
