@@ -97,7 +97,7 @@ function coordinator(): Rights {
   }
 }
 
-/** Reads documents and dead letters, and asks; changes nothing by itself. */
+/** Reads documents and dead letters, looks at single messages of lanes, and asks; changes nothing by itself. */
 function commandLine(): Rights {
   return {
     publish: [
