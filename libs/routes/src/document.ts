@@ -29,7 +29,7 @@ interface Fault extends IssueDetail {
 
 /** One document of a file. */
 export interface ParsedDocument {
-  /** Maps (without a prototype), lists, and scalars of the YAML 1.2 core schema. */
+  /** Maps (without a prototype), lists, and scalars of the YAML 1.2 core schema; or a client's properties. */
   value: unknown
   /** What may not stand there, and is not in the value. */
   faults: TextFault[]

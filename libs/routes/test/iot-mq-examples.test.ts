@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readDocuments } from '@millrace/routes'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { connector } from '../src/iot-mq/connector.ts'
@@ -29,4 +30,38 @@ test('the page about these documents names every field that there is', () => {
   const fields = [connector, topicMap].flatMap(schema => fieldNames(z.toJSONSchema(schema, { io: 'input' })))
   expect(fields).toContain('groupMinimumShareNumber')
   expect(fields.filter(field => !new RegExp(`\\b${field}\\b`).test(page))).toEqual([])
+})
+
+test('however the documents are spoiled, reading never throws, and every problem has a place in them', () => {
+  const [{ text } = { text: '' }] = example('event-hubs.yaml')
+  const word = fc.constantFrom(
+    '',
+    '\n',
+    ': ',
+    '- ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    '0',
+    '-1',
+    'null',
+    '${',
+    '#',
+    'true',
+    '  ',
+  )
+  fc.assert(
+    fc.property(fc.nat(text.length), fc.nat(40), word, (at, length, put) => {
+      const spoiled = text.slice(0, at) + put + text.slice(at + length)
+      const lines = spoiled.split('\n').length
+      for (const { line, column } of readDocuments([{ file: 'f', text: spoiled }]).problems) {
+        expect(line).toBeGreaterThanOrEqual(1)
+        expect(line).toBeLessThanOrEqual(lines)
+        expect(column).toBeGreaterThanOrEqual(1)
+      }
+    }),
+    { numRuns: 1000 },
+  )
 })

@@ -75,6 +75,11 @@ sasl.oauthbearer.client.credentials.client.id=me\nsasl.oauthbearer.client.creden
     })
   })
 
+  test('with a scope that can not be seen is refused', () => {
+    const text = bearer('https://login/token') + jaas('x.OAuthBearerLoginModule', client.replace('kafka', '\\u202e'))
+    expect(told(text).join()).toContain('the character U+202E')
+  })
+
   test('by nothing is refused', () => {
     expect(told(bearer('')).join()).toContain('OAUTHBEARER needs sasl.oauthbearer.token.endpoint.url')
     expect(told(bearer('https://login/token')).join()).toContain('expected ...OAuthBearerLoginModule required clientId')

@@ -11,14 +11,11 @@ type Path = readonly PropertyKey[]
 /** All of them, in the order of the document. */
 export function differences({ metadata, spec }: TopicMap, facts: ConnectorFacts): Finding[] {
   const routes = spec.routes.flatMap(({ mqttToKafka, kafkaToMqtt }, index) => {
-    const path = ['spec', 'routes', index]
-    const route = mqttToKafka ?? kafkaToMqtt
+    const [up, down] = ['mqttToKafka', 'kafkaToMqtt'].map(direction => ['spec', 'routes', index, direction])
+    const called = (name: string, path: Path) => renamed(`${metadata.name}-${name}`, path)
     return [
-      ...(route
-        ? renamed(`${metadata.name}-${route.name}`, [...path, mqttToKafka ? 'mqttToKafka' : 'kafkaToMqtt'])
-        : []),
-      ...(mqttToKafka ? ofSharing(mqttToKafka, [...path, 'mqttToKafka', 'sharedSubscription']) : []),
-      ...(kafkaToMqtt ? ofReading(kafkaToMqtt, [...path, 'kafkaToMqtt']) : []),
+      ...(mqttToKafka && up ? [...called(mqttToKafka.name, up), ...ofSharing(mqttToKafka, up)] : []),
+      ...(kafkaToMqtt && down ? [...called(kafkaToMqtt.name, down), ...ofReading(kafkaToMqtt, down)] : []),
     ]
   })
   return [...ofCompression(spec, facts), ...ofBatching(spec, facts), ...ofPartitions(spec, facts), ...routes]
@@ -72,7 +69,7 @@ function ofSharing({ sharedSubscription }: MqttToKafka, path: Path): Finding[] {
   if (sharedSubscription === undefined) return []
   const message =
     'says nothing here: the group is the route; other clients in a group of this name share nothing with it'
-  return [noteAt([...path, 'groupName'], 'differs', message)]
+  return [noteAt([...path, 'sharedSubscription', 'groupName'], 'differs', message)]
 }
 
 /** Where reading begins is not where the connector's group had got to; and nobody shares a subscription. */

@@ -27,8 +27,9 @@ export function connectorsAmong(values: readonly unknown[], named: KnownConnecti
   const pairs = [...named.keys()].filter(name => named.has(localName(name)))
   const connectors = new Map<string, ConnectorFacts>(pairs.map(name => [name, facts(name)]))
   for (const value of values) {
-    if (fieldOf(value, 'kind') !== 'KafkaConnector') continue
-    const name = legalName(String(fieldOf(fieldOf(value, 'metadata'), 'name')))
+    const written = fieldOf(fieldOf(value, 'metadata'), 'name')
+    if (fieldOf(value, 'kind') !== 'KafkaConnector' || typeof written !== 'string') continue
+    const name = legalName(written)
     const instances = fieldOf(fieldOf(value, 'spec'), 'instances')
     connectors.set(name, { ...facts(name), instances: typeof instances === 'number' ? instances : 1 })
   }

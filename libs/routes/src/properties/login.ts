@@ -3,6 +3,7 @@ import { from } from '../derived.ts'
 import { isEventHubs } from '../event-hubs.ts'
 import { expectedOneOf } from '../fields.ts'
 import { errorAt, type Finding, warningAt } from '../finding.ts'
+import { textFault } from '../text-rules.ts'
 import { parseLogin } from './jaas.ts'
 import type { ClientProperties } from './parse.ts'
 
@@ -78,6 +79,8 @@ function clientOf(properties: ClientProperties, { mechanism, endpoint }: { mecha
     const message = 'expected ...OAuthBearerLoginModule required clientId="..." clientSecret="..." scope="...";'
     return failed(key, 'invalid_value', message)
   }
+  const fault = textFault(scope)
+  if (fault !== undefined) return failed(key, fault.code, fault.message)
   const secrets = new Map(Object.entries({ client_id: id, client_secret: secret }))
   const sasl = { mechanism, tokenEndpoint: from([tokenEndpoint], endpoint), scope, secretName: properties.name }
   return { auth: { sasl: from([key], sasl) }, secrets, findings: staying(key, properties.name, secrets) }
