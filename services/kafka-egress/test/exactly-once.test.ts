@@ -105,7 +105,6 @@ test('killed 100 times, in every phase of a transaction, and NATS and Kafka as w
   await using last = next
   last.go()
   const report = await load.finish(last)
-  console.log(`exactly once, ${kills} kills: ${report.acknowledged} records, ${report.duplicates} twice`)
   expect(report).toMatchObject({ ...exact, acknowledged: load.count * publishers })
 })
 
