@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import {
+  type ActorReport,
   Bucket,
   type Bus,
   connectBus,
@@ -89,6 +90,15 @@ async function append(...values: string[]): Promise<void> {
   await source.append({ payload: builder.finish(), count: values.length, position: 'p' })
 }
 
+/** Has the sink's instance say how it goes. */
+async function beat(how: Pick<ActorReport, 'state' | 'problem'>): Promise<void> {
+  const instance = { startId: 's', beat: 1, version: '0.1.0', term: 5, revision: 1, state: 'running' as const }
+  const actors = [{ id: 'sink.telemetry.0', epoch: 1, version: 1, ...how }]
+  const instances = new Bucket(sink, 'mr_instances', instanceDocument)
+  const revision = (await instances.read('kafka-egress.a'))?.revision ?? 0
+  await instances.update('kafka-egress.a', { ...instance, actors }, revision)
+}
+
 const storedAs = (value: string) => ({
   stored: { timestamp: 5, key: null, headers: [['h', { text: '1' }]], value: { text: value } },
 })
@@ -115,10 +125,7 @@ test('where no sink runs, what is stored is shown, and why there is no more', as
 })
 
 test('what the sink tells is laid beside what is stored, record by record; what is gone stands alone', async () => {
-  const actor = { id: 'sink.telemetry.0', epoch: 1, version: 1, state: 'running' as const }
-  const instance = { startId: 's', beat: 1, version: '0.1.0', term: 5, revision: 1, state: 'running' as const }
-  const instances = new Bucket(sink, 'mr_instances', instanceDocument)
-  await instances.update('kafka-egress.a', { ...instance, actors: [actor] }, 0)
+  await beat({ state: 'running' })
   asked.length = 0
   const key = Buffer.of(255).toString('base64')
   const delivered = { outcome: 'delivered', to: { topic: 't' }, key, headers: [] }
@@ -148,6 +155,15 @@ test('an answer that is not understood is told', async () => {
   const { shown, err } = await tapped('--count', '1')
   expect(err).toBe('the sink of lane 0: There is no operation "tap" here.\n')
   expect(shown).toHaveLength(1)
+})
+
+test('a sink that holds is shown with its reason, once, and what waits for it', async () => {
+  await beat({ state: 'holding', problem: { code: 'broker_unreachable', message: 'Kafka is away.' } })
+  await append('waits')
+  const { shown, err } = await tapped('--count', '1')
+  expect(err).toBe('the sink of lane 0: holding: Kafka is away.\n')
+  expect(shown).toEqual([{ lane: '0', message: 4, record: 0, ...storedAs('waits') }])
+  await beat({ state: 'running' })
 })
 
 test('Ctrl-C ends it at once, while the sink has nothing to tell', async () => {
