@@ -88,6 +88,20 @@ test('a lister that goes, finds less, or is another one, under another leader to
   rig.check()
 })
 
+test('a partition whose lane its lister has opened, at its first record, before it told of it gets its actors', async () => {
+  const { rig, source, sink, kept } = await listing(['a/0'])
+  await using _ = rig
+  const uid = (await kept())?.uid ?? ''
+  const epoch = source.running.get('lister.k.lister')?.epoch ?? 0
+  await openSource(rig, { service: 'kafka-ingress', route: 'k', lane: 'a/1', uid, epoch })
+  source.finds = ['a/0', 'a/1']
+  source.say()
+  await rig.placed('kafka-egress', 2)
+  const owner = sink.running.get('sink.k.a/1')?.epoch ?? 0
+  expect((await openSink(rig, { route: 'k', lane: 'a/1', uid, epoch: owner })).place.sequence).toBe(0)
+  rig.check()
+})
+
 test('the partitions of a topic that a route does not read any more are drained, and go on when it comes back', async () => {
   const { rig, source, sink, kept } = await listing(['a/0', 'b/0'])
   await using _ = rig
