@@ -141,7 +141,7 @@ describe.concurrent('a broker that', () => {
     const refusedSource = await untilProblem(whole, 'source.locked.0', 'broker_refused')
     expect(refusedSource).toMatch(new RegExp(`127.0.0.1:${door.port} refused the connection: .*(authori|password)`))
     const refusedSink = await untilProblem(whole, 'sink.locked.0', 'authentication')
-    expect(refusedSink).toContain(`${broker} refuses the credentials (SASL plain): check user, password`)
+    expect(refusedSink).toContain(`${broker} refuses the credentials (SASL PLAIN): check the user name and password`)
     const { out } = await millrace(whole.fleet, 'status')
     expect(out).toContain(refusedSink)
     expect(out).toContain(refusedSource)

@@ -35,6 +35,8 @@ export interface WholeOptions {
   /** Use the mosquitto and the Kafka of this one, with a NATS server of its own. */
   beside?: Pick<Whole, 'mosquitto' | 'kafka'>
   installation?: string
+  /** Where its services find their secrets. */
+  secretsFolder?: string
 }
 
 /** A Millrace that runs, and the handles to hurt it by. */
@@ -128,6 +130,7 @@ export async function startWhole(options: WholeOptions = {}): Promise<Whole> {
     folder,
     tell: line => void events.push(line),
     ...(options.installation === undefined ? {} : { installation: options.installation }),
+    ...(options.secretsFolder === undefined ? {} : { secretsFolder: options.secretsFolder }),
   }
   const services: Kept[] = []
   const instances = { coordinator: 1, 'mqtt-ingress': 1, 'kafka-egress': 1, ...options.instances }
