@@ -2,14 +2,7 @@
 import { noLeaks } from '@millrace/testkit'
 import { readHeader } from '@millrace/record'
 import { expect, test } from 'vitest'
-import {
-  Cluster,
-  type ClusterSettings,
-  PartitionLog,
-  Producer,
-  type ProducerOptions,
-  Transaction,
-} from '../src/index.ts'
+import { Cluster, PartitionLog, Producer, Transaction } from '../src/index.ts'
 import { logBatches } from '../src/log-batches.ts'
 import { apis } from '../src/requests/request.ts'
 import { FakeBroker } from './fake-broker.ts'
@@ -87,34 +80,16 @@ test('transactions where there are none: told at the start', async () => {
   expect(recovered).toMatchObject({ is: 'hold', problem: { code: 'no_transactions' } })
 })
 
-/** A producer to the hub, with settings of its own. */
-async function producerTo(hub: FakeBroker, settings: Partial<ClusterSettings>, options: Partial<ProducerOptions> = {}) {
-  const cluster = await Cluster.open(settingsFor(hub.port, settings))
-  const producer = await Producer.open({
-    cluster,
-    lane: '0',
-    transactionalId: 'millrace.test.uid.0',
-    acks: 'all',
-    compression: 'none',
-    partitionBy: 'key',
-    maxBatchBytes: 1_000_000,
-    missingTopic: 'hold',
-    topic: 't',
-    ...options,
-  })
-  return { producer, [Symbol.dispose]: () => cluster.close() }
-}
-
 test('what is larger than a request may be goes out in several', async () => {
   await using hub = await startHub({ t: 8 })
   const value = 'x'.repeat(400_000)
-  using tooLarge = await producerTo(hub, { largestRequest: 100_000_000 })
+  await using tooLarge = await openProducer(hub.port, {}, { largestRequest: 100_000_000 })
   const add = (producer: Producer) => {
     for (let index = 0; index < 8; index++) producer.add('t', record(value), { index, partition: index })
   }
   add(tooLarge.producer)
   expect((await tooLarge.producer.deliver()).is).toBe('unknown')
-  using rig = await producerTo(hub, { largestRequest: 1_046_528 })
+  await using rig = await openProducer(hub.port, {}, { largestRequest: 1_046_528 })
   add(rig.producer)
   expect(await rig.producer.deliver()).toEqual({ is: 'done' })
   for (let partition = 0; partition < 8; partition++) expect(hub.values('t', partition)).toEqual([value])

@@ -25,8 +25,12 @@ export interface Rig extends AsyncDisposable {
 }
 
 /** Opens a producer: acks all, by key, for the fixed topic `t`, unless said otherwise. */
-export async function openProducer(port: number, options: Partial<ProducerOptions> = {}): Promise<Rig> {
-  const cluster = await Cluster.open(settingsFor(port))
+export async function openProducer(
+  port: number,
+  options: Partial<ProducerOptions> = {},
+  settings: Partial<ClusterSettings> = {},
+): Promise<Rig> {
+  const cluster = await Cluster.open(settingsFor(port, settings))
   const producer = await Producer.open({
     cluster,
     lane: '0',

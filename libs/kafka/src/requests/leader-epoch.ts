@@ -1,3 +1,4 @@
+import { readPartition } from './answers.ts'
 import type { PartitionName } from './fetch.ts'
 import type { EpochOffset } from './list-offsets.ts'
 import { apis, type Request } from './request.ts'
@@ -22,18 +23,11 @@ export function endOfEpoch(
     },
     decode(from) {
       from.int32() // throttle
-      const [answer] = from
-        .array(() => {
-          from.string()
-          return from.array(() => {
-            const error = from.int16()
-            from.int32() // partition
-            return { error, leaderEpoch: from.int32(), offset: from.int64() }
-          })
-        })
-        .flat()
-      if (answer === undefined) throw new RangeError('No partition in the answer.')
-      return answer
+      return readPartition(from, () => {
+        const error = from.int16()
+        from.int32() // partition
+        return { error, leaderEpoch: from.int32(), offset: from.int64() }
+      })
     },
   }
 }

@@ -1,3 +1,4 @@
+import { readPartition } from './answers.ts'
 import { type Isolation, isolationLevels, type PartitionName } from './fetch.ts'
 import { apis, type Request } from './request.ts'
 
@@ -32,19 +33,12 @@ export function listOffsets(
     },
     decode(from) {
       from.int32() // throttle
-      const [answer] = from
-        .array(() => {
-          from.string()
-          return from.array(() => {
-            from.int32() // partition
-            const error = from.int16()
-            from.int64() // timestamp
-            return { error, offset: from.int64(), leaderEpoch: from.int32() }
-          })
-        })
-        .flat()
-      if (answer === undefined) throw new RangeError('No partition in the answer.')
-      return answer
+      return readPartition(from, () => {
+        from.int32() // partition
+        const error = from.int16()
+        from.int64() // timestamp
+        return { error, offset: from.int64(), leaderEpoch: from.int32() }
+      })
     },
   }
 }

@@ -1,3 +1,4 @@
+import { readPartitions } from './answers.ts'
 import { apis, type Request } from './request.ts'
 
 /** What goes into one partition: one record batch. */
@@ -50,19 +51,16 @@ export function produce(batches: readonly PartitionBatch[], how: ProduceHow): Re
       })
     },
     decode(from, version) {
-      const topics = from.array(() => {
-        const topic = from.string()
-        return from.array((): PartitionAnswer => {
-          const [partition, error, baseOffset] = [from.int32(), from.int16(), from.int64()]
-          from.int64() // append time
-          from.int64() // start of the log
-          if (version < 8) return { topic, partition, error, baseOffset, invalid: [], message: null }
-          const invalid = from.array(() => ({ index: from.int32(), message: from.nullableString() }))
-          const message = from.nullableString() ?? invalid[0]?.message ?? null
-          return { topic, partition, error, baseOffset, invalid: invalid.map(({ index }) => index), message }
-        })
+      const partitions = readPartitions(from, (topic): PartitionAnswer => {
+        const [partition, error, baseOffset] = [from.int32(), from.int16(), from.int64()]
+        from.int64() // append time
+        from.int64() // start of the log
+        if (version < 8) return { topic, partition, error, baseOffset, invalid: [], message: null }
+        const invalid = from.array(() => ({ index: from.int32(), message: from.nullableString() }))
+        const message = from.nullableString() ?? invalid[0]?.message ?? null
+        return { topic, partition, error, baseOffset, invalid: invalid.map(({ index }) => index), message }
       })
-      return { partitions: topics.flat(), throttle: from.int32() }
+      return { partitions, throttle: from.int32() }
     },
   }
 }

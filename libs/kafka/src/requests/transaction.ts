@@ -1,4 +1,5 @@
 /** What a transaction says to its coordinators, from its first partition to its end. */
+import { readError, readPartitions } from './answers.ts'
 import type { PartitionName } from './fetch.ts'
 import { apis, type Request } from './request.ts'
 import type { ProducerIdentity } from './transactional-id.ts'
@@ -33,14 +34,11 @@ export function addPartitionsToTxn(
     },
     decode(from) {
       from.int32() // throttle
-      const answers = from.array(() => {
-        const topic = from.string()
-        return from.array(() => {
-          from.int32() // partition
-          return { topic, error: from.int16() }
-        })
+      const answers = readPartitions(from, topic => {
+        from.int32() // partition
+        return { topic, error: from.int16() }
       })
-      const refused = answers.flat().filter(({ error }) => error !== 0)
+      const refused = answers.filter(({ error }) => error !== 0)
       // Those that nothing is wrong with are "not attempted" beside one that is refused.
       return refused.find(({ error }) => error !== notAttempted) ?? refused[0] ?? { error: 0, topic: '' }
     },
@@ -76,14 +74,7 @@ export function txnOffsetCommit(
     },
     decode(from) {
       from.int32() // throttle
-      const errors = from.array(() => {
-        from.string()
-        return from.array(() => {
-          from.int32() // partition
-          return from.int16()
-        })
-      })
-      return { error: errors.flat().find(error => error !== 0) ?? 0 }
+      return { error: readError(from) }
     },
   }
 }
@@ -123,20 +114,14 @@ export function fetchOffset({
     },
     decode(from) {
       from.int32() // throttle
-      const answers = from.array(() => {
-        from.string()
-        const offsets = from.array(() => {
-          from.int32() // partition
-          const offset = from.int64()
-          from.int32() // leader epoch
-          const [metadata, error] = [from.string(), from.int16()]
-          from.end()
-          return { error, offset, metadata }
-        })
-        from.end()
-        return offsets
+      const [one] = readPartitions(from, () => {
+        from.int32() // partition
+        const offset = from.int64()
+        from.int32() // leader epoch
+        const [metadata, error] = [from.string(), from.int16()]
+        return { error, offset, metadata }
       })
-      const [groupError, [one]] = [from.int16(), answers.flat()]
+      const groupError = from.int16()
       from.end()
       const found = one === undefined || one.offset < 0n ? undefined : { offset: one.offset, metadata: one.metadata }
       return { error: groupError === 0 ? (one?.error ?? 0) : groupError, found }

@@ -1,4 +1,5 @@
 import type { Reader } from '../wire.ts'
+import { findCoordinatorOf } from './find-coordinator.ts'
 import { apis, type Request } from './request.ts'
 
 /** A producer id and its epoch: who writes. A higher epoch of the same id shuts the lower ones out. */
@@ -7,24 +8,12 @@ export interface ProducerIdentity {
   producerEpoch: number
 }
 
-const transactionCoordinator = 1
 /** A transaction that nobody ends is aborted by the broker after so many milliseconds. */
 const transactionTimeout = 60_000
 
 /** Asks which broker keeps a transactional id. */
 export function findCoordinator(transactionalId: string): Request<{ error: number; node: number }> {
-  return {
-    api: apis.findCoordinator,
-    encode(to) {
-      to.string(transactionalId).int8(transactionCoordinator)
-    },
-    decode(from) {
-      from.int32() // throttle
-      const error = from.int16()
-      from.nullableString() // the error in words
-      return { error, node: from.int32() }
-    },
-  }
+  return findCoordinatorOf('transaction', transactionalId)
 }
 
 /**
