@@ -111,6 +111,9 @@ export class Kafka extends Server {
   }
 }
 
+/** Records of tests are years old: half a minute after its start Kafka would delete them. */
+const keepsAll = { 'log.retention.ms': '-1' }
+
 /** Starts a Kafka without topics, and waits until it answers. */
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const { kafka: tool } = await ensureTools(['kafka'])
@@ -130,7 +133,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       controllerPort,
       ...(proxy && { proxied: { port: proxiedPort, advertisedPort: proxy.port } }),
       ...secured,
-      properties: { ...secured?.properties, ...options.properties },
+      properties: { ...keepsAll, ...secured?.properties, ...options.properties },
     })
     await untilItLeads(port).catch(async error => {
       await child.kill('SIGKILL')
