@@ -18,11 +18,18 @@ export class Publishing {
   readonly limits: PublishLimits
   readonly #wire: Wire
   #sending: Sending | undefined
+  #over = false
 
   constructor(wire: Wire, limits: PublishLimits) {
     this.#wire = wire
     this.limits = limits
     this.closed = wire.closed
+    // Once: a race against it for each delivery would leave something behind, for as long as the connection lasts.
+    const over = () => {
+      this.#over = true
+      this.#sending?.cut(this.closed)
+    }
+    this.closed.then(over, over)
     wire.handle = frame => this.#handle(frame)
     wire.resume()
   }
@@ -31,13 +38,14 @@ export class Publishing {
   async send(outbox: Outbox, options: SendOptions): Promise<Sent | Ending> {
     const { limits } = this
     if (limits.maximumQos === 0 && outbox.needsAnswers) return { is: 'held', problem: noAnswers(this.#wire.broker) }
+    if (this.#over) return await this.closed
     outbox.rewind()
     const sending = new Sending(this.#wire, outbox, { ...options, limits })
     this.#sending = sending
     const watch = setInterval(() => sending.checkSilence(), patience)
     try {
       sending.fill()
-      return await Promise.race([sending.ended, this.closed])
+      return await sending.ended
     } finally {
       clearInterval(watch)
       sending.stop()

@@ -15,7 +15,7 @@
  *    lost the connection.
  */
 import type { Problem } from '@millrace/lane'
-import { lost } from './ending.ts'
+import { type Ending, lost } from './ending.ts'
 import { ProtocolError } from './errors.ts'
 import { type Entry, type Outbox, packetIds } from './outbox.ts'
 import type { QoS } from './publish.ts'
@@ -58,12 +58,12 @@ const firstError = 0x80
 
 /** One outbox on its way over one connection. */
 export class Sending {
-  /** Resolves when all is settled, or something is held and nothing is on its way any more. */
-  readonly ended: Promise<Sent>
+  /** Resolves when all is settled, when something is held and nothing is on its way any more, or as `cut` says. */
+  readonly ended: Promise<Sent | Ending>
   readonly #wire: Wire
   readonly #outbox: Outbox
   readonly #options: SendOptions & { limits: PublishLimits }
-  readonly #end = Promise.withResolvers<Sent>()
+  readonly #end = Promise.withResolvers<Sent | Ending>()
   /** The next entry to write. */
   #next: number
   /** How many of QoS 1 and 2 are on their way, and how many may be. */
@@ -121,6 +121,11 @@ export class Sending {
     this.#filling = true
     // Once for all answers of a chunk.
     queueMicrotask(() => this.fill())
+  }
+
+  /** The connection has ended, so. */
+  cut(ending: Promise<Ending>): void {
+    this.#end.resolve(ending)
   }
 
   /** Nothing more is done. */
