@@ -48,19 +48,24 @@ test.each([1, 2] as const)(
     await using proxy = await startProxy(broker.port)
     const publisher = publisherTo(proxy.port)
     const ledger = new Ledger()
+    let unknown = 0
     for (let delivery = 0; delivery < 20; delivery++) {
       const numbers = Array.from({ length: 200 }, (_, n) => delivery * 200 + n)
       add(publisher, ...numbers.map(n => ({ topic, value: `${n}`, qos })))
       if (delivery % 4 === 1) proxy.dropAnswers()
       if (delivery % 4 === 3) proxy.cut()
-      await eventually(async () => (await publisher.deliver()).is === 'done', { what: `delivery ${delivery}` })
+      const isDone = async () => {
+        const { is } = await publisher.deliver()
+        if (is === 'unknown') unknown++
+        return is === 'done'
+      }
+      await eventually(isDone, { what: `delivery ${delivery}` })
       for (const n of numbers) ledger.acknowledged('lane', n)
     }
     await eventually(() => new Set(seen).size === 4_000, { what: 'all' })
     for (const value of seen) ledger.delivered('lane', Number(value))
     expect(ledger.report()).toMatchObject({ acknowledged: 4_000, lost: [], outOfOrder: [] })
-    // Where only PUBREC is lost, mosquitto forgets the message.
-    expect(seen.length).toBeGreaterThanOrEqual(qos === 1 ? 4_001 : 4_000)
+    expect(unknown).toBeGreaterThan(0)
     await publisher.close()
     await client.endAsync()
   },
