@@ -45,14 +45,7 @@ export interface TransactionOptions {
 /** How `recover` ended. `position`: the one that was committed last; undefined where there is none. */
 export type Recovered = { is: 'done'; position: GroupOffset | undefined } | Extract<Outcome, { is: 'hold' | 'unknown' }>
 
-const needed = [
-  apis.initProducerId,
-  apis.addPartitionsToTxn,
-  apis.addOffsetsToTxn,
-  apis.txnOffsetCommit,
-  apis.endTxn,
-  apis.offsetFetch,
-]
+const needed = [apis.addPartitionsToTxn, apis.addOffsetsToTxn, apis.txnOffsetCommit, apis.endTxn, apis.offsetFetch]
 
 /** One lane's transactions. `recover` comes first. */
 export class Transaction {
@@ -137,8 +130,9 @@ export class Transaction {
 
   async #take(): Promise<ProducerIdentity> {
     try {
+      const taken = await takeProducerId(this.#keeper, this.id, undefined)
       this.#cluster.require(needed)
-      return await takeProducerId(this.#keeper, this.id, undefined)
+      return taken
     } catch (error) {
       if (!isUnable(error)) throw error
       const message = `This cluster has no transactions, which delivery: exactlyOnce needs (${error.message})`

@@ -286,7 +286,8 @@ function bytesAfterTags(from: Reader): Reader {
   return from
 }
 
-function valuesOf(batch: Buffer): string[] {
+/** The values of a batch, as text. */
+export function valuesOf(batch: Buffer): string[] {
   const reader = new BatchReader({ maxBytes: 2 ** 24 })
   reader.open(batch)
   const values: string[] = []
