@@ -33,6 +33,11 @@ export class PartitionLog {
     this.isolation = isolation
   }
 
+  /** The epoch of the leader that is asked; -1 where unknown. It never goes back while the topic is the same. */
+  get leaderEpoch(): number {
+    return this.#leader.epoch
+  }
+
   /** Asks who leads the partition, and which topic it is of. Throws KafkaError; see `obstacleOf`. */
   async locate(): Promise<void> {
     const { topic, partition } = this.#name

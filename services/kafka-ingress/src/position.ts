@@ -1,5 +1,5 @@
 /** Where a partition's lane has got to, and whether the log still is the one that its position speaks of. */
-import type { PartitionLog, PartitionName } from '@millrace/kafka'
+import { KafkaError, type PartitionLog, type PartitionName } from '@millrace/kafka'
 import type { KafkaStart } from '@millrace/routes'
 import { z } from 'zod'
 
@@ -67,15 +67,23 @@ export interface Gap {
   skipped: bigint
 }
 
+/** FENCED_LEADER_EPOCH */
+const leaderOfBefore = 74
+
 /**
  * Looks whether the log goes on where the position stands: the same topic, not cut below it and written anew, reaching
- * back to it and up to it. Undefined: it does. Throws KafkaError.
+ * back to it and up to it. Undefined: it does. Throws KafkaError, also where who is asked led the partition only before
+ * what was read last: it has not heard of the election since, and its log says nothing.
  */
 export async function gapBefore(
-  log: Pick<PartitionLog, 'topicId' | 'range' | 'endOf'>,
+  log: Pick<PartitionLog, 'topicId' | 'leaderEpoch' | 'range' | 'endOf'>,
   position: Position,
 ): Promise<Gap | undefined> {
   const { topicId, offset, leaderEpoch } = position
+  if (topicId !== '' && topicId === log.topicId && log.leaderEpoch >= 0 && log.leaderEpoch < leaderEpoch) {
+    const message = `The brokers tell of a leader of epoch ${log.leaderEpoch}, and there was one of epoch ${leaderEpoch}.`
+    throw new KafkaError('broker_error', message, { kafkaCode: leaderOfBefore })
+  }
   const { first, end } = await log.range()
   const earliest: Position = { topicId: log.topicId, offset: first, leaderEpoch: -1 }
   if (topicId !== '' && log.topicId !== '' && topicId !== log.topicId) {

@@ -1,3 +1,4 @@
+import { KafkaError, obstacleOf } from '@millrace/kafka'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { gapBefore, parsePosition, partitionOf, type Position, positionText } from '../src/position.ts'
@@ -5,9 +6,10 @@ import { gapBefore, parsePosition, partitionOf, type Position, positionText } fr
 const position: Position = { topicId: 'one', offset: 50n, leaderEpoch: 3 }
 
 /** A log from offset 10 up to 100, that says where epochs end; `untold`: one that does not. */
-function log({ topicId = 'one', first = 10n, end = 100n, epochEnd = 60n, untold = false } = {}) {
+function log({ topicId = 'one', leaderEpoch = 4, first = 10n, end = 100n, epochEnd = 60n, untold = false } = {}) {
   return {
     topicId,
+    leaderEpoch,
     range: async () => ({ first, end }),
     endOf: async () => (untold ? undefined : { offset: epochEnd, leaderEpoch: 3 }),
   }
@@ -51,6 +53,12 @@ describe('a log goes on where the position stands', () => {
   })
 })
 
+test('a leader of before, who has less of the log, is not asked: that is no gap', async () => {
+  const error = await gapBefore(log({ leaderEpoch: 2, end: 40n, epochEnd: -1n }), position).catch((it: unknown) => it)
+  expect(error).toMatchObject({ name: 'KafkaError', code: 'broker_error' })
+  expect(error instanceof KafkaError && obstacleOf(error)).toBe('moved')
+})
+
 describe('a log that does not', () => {
   test.each([
     ['cut below: on from there', log({ epochEnd: 40n }), 40n, 0n],
@@ -58,7 +66,7 @@ describe('a log that does not', () => {
     ['nothing of the epoch left', log({ epochEnd: -1n }), 10n, 0n],
     ['expired', log({ first: 70n }), 70n, 20n],
     ['shorter than the position', log({ end: 49n, untold: true }), 10n, 0n],
-    ['another topic, however long', log({ topicId: 'two' }), 10n, 0n],
+    ['another topic, however long', log({ topicId: 'two', leaderEpoch: 0 }), 10n, 0n],
   ])('%s', async (_, at, offset, skipped) => {
     expect(await gapBefore(at, position)).toMatchObject({
       next: { topicId: at.topicId, offset, leaderEpoch: -1 },
