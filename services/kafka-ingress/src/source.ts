@@ -187,14 +187,23 @@ export class Source implements SourceEvents {
 
   #pass(fetched: Fetched, writer: Writer): void {
     const before = this.#ordinal
+    const { offset } = this.#position
     for (const batch of logRuns(fetched, this.#route.isolation, this.#position.offset)) {
       if (batch.damage !== undefined) this.#refuse(batch, batch.damage, writer)
       else if (batch.count > 0) this.#passBatch(batch, writer)
       this.#position = { ...this.#position, offset: batch.next, leaderEpoch: batch.leaderEpoch }
       this.#unmarked = true
     }
+    if (fetched.records.length > 0 && this.#position.offset === offset) throw this.#noBatch(fetched)
     if (this.#ordinal > before) this.#passed(before + 1)
     else if (this.#unmarked && performance.now() - this.#markedAt >= markEvery) this.#mark(writer)
+  }
+
+  /** To ask again at once would give the same. */
+  #noBatch({ records }: Fetched): BatchError {
+    const { topic, partition } = this.#partition
+    const message = `${topic}, partition ${partition}: the broker answers with ${records.length} bytes for offset ${this.#position.offset}, and no whole batch.`
+    return new BatchError('truncated', message)
   }
 
   #passBatch({ bytes, first, count }: LogBatch, writer: Writer): void {

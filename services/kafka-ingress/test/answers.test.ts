@@ -80,6 +80,60 @@ test('a batch that does not fit its checksum is fetched again, and becomes a dea
   expect((await streamInfo(rig.installation.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
 })
 
+/** A message of format 1, as brokers kept them before Kafka 0.11: its time makes nonsense of what v2 has in its place. */
+function putOld(topic: string, value: string, time: bigint): void {
+  const [log] = broker.logs.get(topic) ?? []
+  if (log === undefined) throw new Error(`no topic ${topic}`)
+  const bytes = Buffer.alloc(34 + value.length)
+  bytes.writeBigInt64BE(log.end, 0)
+  bytes.writeInt32BE(bytes.length - 12, 8)
+  bytes.writeUInt32BE(0x7fff_ffff, 12)
+  bytes[16] = 1
+  bytes.writeBigInt64BE(time, 18)
+  bytes.writeInt32BE(-1, 26)
+  bytes.writeInt32BE(value.length, 30)
+  bytes.write(value, 34)
+  log.batches.push(bytes)
+  log.end += 1n
+}
+
+test('messages of older formats become dead letters, each of them, and nothing behind them is passed by', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('old', 1)
+  put('old', numbers(1, 3))
+  // What is read as a last offset delta is below zero, then large.
+  putOld('old', 'a'.repeat(100), 0xff_ff_ffn)
+  putOld('old', 'b'.repeat(100), 0x01_00_00n)
+  put('old', numbers(6, 9))
+  const run = rig.run({ lane: 'old/0', source: { topics: ['old'] } })
+  await rig.stored(7, 'old/0')
+  expect(await rig.values('old/0')).toEqual([...numbers(1, 3), ...numbers(6, 9)])
+  expect(run.counts).toMatchObject({ in: 7, refused: 2 })
+})
+
+test('an answer without a whole batch is told, and asked for again', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('part', 1)
+  const bytes = put('part', numbers(1, 10))
+  let asked = 0
+  broker.answers.set('Fetch', (_, to) => {
+    asked++
+    to.int32(0).int16(0).int32(0)
+    to.array(['part'], name => {
+      to.string(name).array([bytes.subarray(0, 50)], cut => {
+        to.int32(0).int16(0).int64(-1n).int64(-1n).int64(-1n).int32(-1).int32(-1).bytes(cut)
+      })
+    })
+  })
+  const run = rig.run({ lane: 'part/0', source: { topics: ['part'] } })
+  await run.is('holding bad_batch')
+  expect(run.messages.at(-1)).toMatch(/^part, partition 0: .* 50 bytes for offset 0, and no whole batch/)
+  expect(asked).toBeLessThan(10)
+  broker.answers.delete('Fetch')
+  await rig.stored(10, 'part/0')
+  await run.is('running')
+})
+
 test('headers that are null, times of any kind', async () => {
   await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
   broker.createTopic('odd', 1)
