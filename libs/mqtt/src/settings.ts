@@ -31,7 +31,7 @@ const longestId = 128
 
 /**
  * The client id of a lane's publisher, the same for every owner of the lane, so that a new one shuts the old one out
- * (R9), and never that of a subscriber. A long one ends with its hash.
+ * (R9), and never that of a subscriber or of another lane: no route's name has a dot. A long one ends with its hash.
  */
 export function publisherId({
   installation,
@@ -42,7 +42,7 @@ export function publisherId({
   route: string
   lane: string
 }): string {
-  const id = `${installation}-${route}-${lane.replaceAll('/', '.')}-out`
+  const id = `${installation}-${route}.${lane.replaceAll('/', '.')}-out`
   if (id.length <= longestId) return id
   return `${id.slice(0, 95)}-${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
 }
