@@ -59,10 +59,11 @@ interface Setback {
 export async function runRound(waiting: readonly Partition[], context: RoundContext): Promise<RoundResult> {
   const round = new Round(context)
   const sendable = waiting.filter(({ batches, stale }) => batches[0]?.state !== 'lost' && !stale)
-  const byLeader = Map.groupBy(sendable, partition => partition.leader)
-  const { largestRequest } = context.cluster.settings
-  const requests = [...byLeader].flatMap(([leader, partitions]) =>
-    fill(partitions, largestRequest).map(some => round.send(leader, some)),
+  const room = context.cluster.settings.largestRequest - overhead.request
+  const { fits = [], large = [] } = Object.groupBy(sendable, next => (sizeOf(next) <= room ? 'fits' : 'large'))
+  for (const partition of large) round.split(partition)
+  const requests = [...Map.groupBy(fits, partition => partition.leader)].flatMap(([leader, partitions]) =>
+    fill(partitions, room).map(some => round.send(leader, some)),
   )
   const ends = await Promise.allSettled(requests)
   for (const end of ends) if (end.status === 'rejected') throw end.reason
@@ -72,23 +73,27 @@ export async function runRound(waiting: readonly Partition[], context: RoundCont
 /** What a request has beside its batches, and beside each of them but the topic's name, at most. */
 const overhead = { request: 1_000, batch: 100 }
 
-/** The partitions whose first batches make up one request each. */
-function fill(partitions: readonly Partition[], largestRequest: number): Partition[][] {
+/** The partitions whose first batches make up one request each, of at most `room` bytes. */
+function fill(partitions: readonly Partition[], room: number): Partition[][] {
   const requests: Partition[][] = []
   let left = 0
   for (const partition of partitions) {
-    const { topic, batches } = partition
-    const size = overhead.batch + Buffer.byteLength(topic) + (batches[0]?.bytes.length ?? 0)
+    const size = sizeOf(partition)
     const request = requests.at(-1)
     if (request === undefined || size > left) {
       requests.push([partition])
-      left = largestRequest - overhead.request - size
+      left = room - size
     } else {
       request.push(partition)
       left -= size
     }
   }
   return requests
+}
+
+/** What a partition's first batch takes of a request, at most. */
+function sizeOf({ topic, batches }: Partition): number {
+  return overhead.batch + Buffer.byteLength(topic) + (batches[0]?.bytes.length ?? 0)
 }
 
 class Round {
@@ -105,6 +110,13 @@ class Round {
     const final = unknown ?? this.#setbacks.find(({ mayGoOn }) => !mayGoOn)
     const worst = final ?? this.#setbacks[0]
     return { refusals: this.#refusals, stop: worst?.stop, mayGoOn: worst?.mayGoOn ?? true }
+  }
+
+  /** A batch that no request can hold is never sent. */
+  split(partition: Partition): void {
+    const { largestRequest } = this.#context.cluster.settings
+    const message = `${partition.topic}: a request has at most ${largestRequest} bytes here, and this record more.`
+    this.#takeApart(partition, [], { code: 'too_large', message })
   }
 
   /** Sends the first batches of partitions that one node leads, and settles them. */

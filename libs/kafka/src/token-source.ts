@@ -47,7 +47,8 @@ export interface TokenRequest {
   hint: string
 }
 
-const patience = 10_000
+/** Less than a whole connection may take, so that it is told who did not answer. */
+const patience = 5_000
 
 /** Asks an issuer for a token, as OAuth 2.0 has it (RFC 6749, 5). Rejects with KafkaError `no_token`; no message has a secret. */
 export async function askIssuer({ url, form, headers = {}, hint }: TokenRequest): Promise<Token> {
@@ -84,7 +85,7 @@ function isObject(value: unknown): value is { readonly [name: string]: unknown }
 }
 
 function unreachable(error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in 10 s'
+  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in 5 s'
   const cause = error instanceof Error ? error.cause : undefined
   return cause instanceof Error && 'code' in cause ? String(cause.code) : 'not reached'
 }

@@ -130,6 +130,8 @@ export class Transaction {
 
   async #take(): Promise<ProducerIdentity> {
     try {
+      // Before anything is sent: Event Hubs closes the connection when it is asked for the coordinator of these.
+      this.#cluster.require([apis.initProducerId])
       const taken = await takeProducerId(this.#keeper, this.id, undefined)
       this.#cluster.require(needed)
       return taken

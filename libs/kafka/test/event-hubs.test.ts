@@ -95,6 +95,17 @@ test('what is larger than a request may be goes out in several', async () => {
   for (let partition = 0; partition < 8; partition++) expect(hub.values('t', partition)).toEqual([value])
 })
 
+test('a record that no request can hold is refused, and nothing else with it', async () => {
+  await using hub = await startHub({ t: 2 })
+  await using rig = await openProducer(hub.port, {}, { largestRequest: 1_046_528 })
+  const large = 'x'.repeat(1_046_528)
+  for (const [index, value] of ['a', large, 'b'].entries()) {
+    rig.producer.add('t', record(value), { index, partition: index === 2 ? 1 : 0 })
+  }
+  expect(await rig.producer.deliver()).toMatchObject({ is: 'refused', refusals: [{ index: 1, code: 'too_large' }] })
+  expect([hub.values('t', 0), hub.values('t', 1)]).toEqual([['a'], ['b']])
+})
+
 test.each([43, 76])(
   'a compression that is refused (error %i): told, and the same records go uncompressed',
   async error => {

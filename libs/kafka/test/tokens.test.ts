@@ -1,10 +1,14 @@
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { issuedFor, Issuer, type Kafka, noLeaks, type SecureKafka, startKafka } from '@millrace/testkit'
+import { eventually, issuedFor, Issuer, type Kafka, noLeaks, type SecureKafka, startKafka } from '@millrace/testkit'
 import type { Credentials, KafkaAuth } from '@millrace/routes'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { openWith, refusalOf, wordsOf } from './secure.ts'
+import { createTopic } from '../src/create-topic.ts'
+import { Cluster } from '../src/index.ts'
+import { openWith, refusalOf, settingsOf, wordsOf } from './secure.ts'
 
 noLeaks()
 
@@ -71,6 +75,14 @@ test('client credentials: asked for once, as RFC 6749 has it, and used for every
   expect([kind, atob(encoded ?? '')]).toEqual(['Basic', 'me:correct%3Ahorse%25'])
 })
 
+test('topics are made by a token as well', async () => {
+  await using issuer = await Issuer.start()
+  using cluster = await openWith(byClient(issuer.url))
+  await createTopic(cluster.settings, 'made', { partitions: 2, replicas: 1, config: {} })
+  const isThere = async () => (await cluster.metadata(['made'])).topics[0]?.leaders.length === 2
+  await eventually(isThere, { what: 'the topic', timeout: 30_000 })
+})
+
 test('a token near its end is not used again: a new one is asked for, before the old one expires', async () => {
   await using issuer = await Issuer.start()
   issuer.answer = () => ({ body: tokenFor(20) })
@@ -120,6 +132,20 @@ test('an issuer that is down is told; once it is up, the next login passes', asy
   const error = await refusalOf(byClient(url))
   expect(error).toMatchObject({ code: 'no_token' })
   expect(error.message).toContain('ECONNREFUSED')
+})
+
+test('an issuer that never answers is told apart from a broker that does not', async () => {
+  const silent = createServer(socket => socket.resume())
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const address = silent.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const settings = settingsOf(byClient(`http://127.0.0.1:${port}`))
+  await expect(Cluster.open({ ...settings, connectTimeout: 10_000 })).rejects.toMatchObject({
+    code: 'no_token',
+    message: expect.stringContaining('no answer in 5 s'),
+  })
+  silent.close()
 })
 
 test('an issuer that sends us elsewhere is not followed: what we send is for nobody else', async () => {
