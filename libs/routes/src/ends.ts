@@ -17,6 +17,7 @@ export function schemasFor<T>(schemas: ByEnds<T>, spec: unknown, known: KnownCon
 }
 
 function spokenAt(end: 'source' | 'sink', spec: unknown, known: KnownConnections): Protocol[] | undefined {
-  const connection = known.get(String(fieldOf(fieldOf(spec, end), 'connection')))
+  const name = fieldOf(fieldOf(spec, end), 'connection')
+  const connection = typeof name === 'string' ? known.get(name) : undefined
   return connection && [protocolOf(connection)]
 }

@@ -1,7 +1,7 @@
 /** What must hold for the Kafka ends of a route beyond the types of their fields. */
 import { type Checked, tell } from './fields.ts'
 import type { KafkaStart } from './kafka-start.ts'
-import { checkTopicName, topicMatcher, topicRule } from './kafka-topic.ts'
+import { checkTopicName, isUsable, topicMatcher, topicRule } from './kafka-topic.ts'
 import { nearest } from './nearest.ts'
 import { checkTemplate } from './route-rules.ts'
 import { isTemplate, templateParts } from './template.ts'
@@ -15,6 +15,8 @@ export function checkGroup(checked: Checked<string>): void {
 export function checkStart(checked: Checked<{ topics: string[]; start: KafkaStart }>): void {
   const { topics, start } = checked.value
   if (typeof start === 'string' || !('offsets' in start)) return
+  // What is wrong with a pattern is told where it stands.
+  if (!topics.every(isUsable)) return
   const isRead = topicMatcher(topics)
   for (const [topic, partitions] of Object.entries(start.offsets)) {
     const path = ['start', 'offsets', topic]

@@ -10,7 +10,7 @@ export const isTopicPattern = (text: string): boolean => /^\/.+\/$/s.test(text)
 
 /**
  * Which topics a source reads: those that are named, and those whose whole name one of its patterns matches. Kafka's own
- * topics (`__...`) are never among the latter.
+ * topics (`__...`) are never among the latter. Throws SyntaxError for a pattern that is none: see `isUsable`.
  */
 export function topicMatcher(topics: readonly string[]): (name: string) => boolean {
   const names = new Set(topics)
@@ -18,11 +18,16 @@ export function topicMatcher(topics: readonly string[]): (name: string) => boole
   return name => names.has(name) || (patterns.some(pattern => pattern.test(name)) && isTopicName(name))
 }
 
+/** Whether `topicMatcher` can take this topic. */
+export const isUsable = (topic: string): boolean => !isTopicPattern(topic) || faultOf(topic) === undefined
+
+const faultOf = (pattern: string) => patternFaultOf(pattern.slice(1, -1), 'the pattern')
+
 /** The name of a topic, or a pattern. */
 export function checkTopicOrPattern(checked: Checked<string>): void {
   const { value } = checked
   if (!isTopicPattern(value)) return checkTopicName(checked)
-  const fault = patternFaultOf(value.slice(1, -1), 'the pattern')
+  const fault = faultOf(value)
   if (fault !== undefined) tell(checked, fault.message, { code: 'bad_pattern', hint: fault.hint })
 }
 

@@ -68,9 +68,9 @@ function draftAll(documents: readonly Written[], known: readonly Connection[]) {
 
 function checkAmongOthers(draft: Draft, drafts: readonly Draft[]): void {
   const first = drafts.find(other => other.kind === draft.kind && other.name === draft.name)
-  if (typeof draft.name === 'string' && first !== undefined && first !== draft) {
+  if (typeof draft.name === 'string' && typeof draft.kind === 'string' && first !== undefined && first !== draft) {
     const { line } = first.document.place(originOf(first, ['metadata', 'name']))
-    const message = `there is another ${String(draft.kind)} of this name, at ${first.file}:${line}`
+    const message = `there is another ${draft.kind} of this name, at ${first.file}:${line}`
     draft.findings.push(errorAt(['metadata', 'name'], 'duplicate_name', message))
   }
 }

@@ -1,7 +1,7 @@
 import { readDocuments } from '@millrace/routes'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { between, ofRoute, plant, problemsOf, route, together } from './documents.ts'
+import { between, lake, ofRoute, plant, problemsOf, route, together } from './documents.ts'
 
 test.each([
   ['\0', 'U+0000'],
@@ -18,6 +18,21 @@ test.each([
 
 test('half a surrogate pair is refused', () => {
   expect(ofRoute({ topics: '["a\\ud800"]' }).join()).toContain('surrogate')
+})
+
+test.each([
+  [plant.replace('millrace.dev/v1', '{ a: b }'), 'apiVersion: expected one of'],
+  [plant.replace('kind: Connection', 'kind: { a: b }'), 'kind: expected one of'],
+  [plant.replace('name: plant', 'name: { a: b }'), 'metadata.name: expected a name'],
+  [together(route()).replace('connection: plant', 'connection: { a: b }'), 'source.connection: expected a name'],
+])('a map where text is expected is told, and ends nothing: %#', (text, message) => {
+  expect(problemsOf(text).join('\n')).toContain(message)
+})
+
+test('a pattern that is none is told once, also beside offsets to begin at', () => {
+  const source = 'connection: lake, topics: [/(/], start: { offsets: { t: { 0: 1 } } }'
+  const text = [between(source, 'connection: plant, topic: x'), plant, lake].join('---\n')
+  expect(problemsOf(text)).toEqual([expect.stringContaining('the pattern is no regular expression')])
 })
 
 describe('hostile text', () => {

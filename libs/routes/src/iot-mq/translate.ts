@@ -19,10 +19,10 @@ const anyKind = header({ kind: oneOf(...kinds), spec: z.unknown() })
 
 /** Whether a document is a resource of Azure IoT MQ, or means to be one. */
 function isIotMq(value: unknown): boolean {
-  const [group] = apiVersion.split('/')
-  return (
-    kinds.some(kind => kind === fieldOf(value, 'kind')) || String(fieldOf(value, 'apiVersion')).split('/')[0] === group
-  )
+  const [group = ''] = apiVersion.split('/')
+  const version = fieldOf(value, 'apiVersion')
+  const isTheirs = typeof version === 'string' && version.split('/')[0] === group
+  return isTheirs || kinds.some(kind => kind === fieldOf(value, 'kind'))
 }
 
 /** What a resource means; undefined where the document is none. `connectors` are those that a topic map may name. */
