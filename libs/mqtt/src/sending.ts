@@ -144,7 +144,8 @@ export class Sending {
 
   #hasRoom({ qos }: Entry): boolean {
     if (this.#held !== undefined || this.#stopped) return false
-    if (this.#onTheirWay > 0 && (qos === 2) !== this.#exact > 0) return false
+    const isExact = Math.min(qos, this.#options.limits.maximumQos) === 2
+    if (this.#onTheirWay > 0 && isExact !== this.#exact > 0) return false
     return this.#onTheirWay < this.#window && this.#next - this.#outbox.oldest < packetIds
   }
 

@@ -1,6 +1,6 @@
 /** What a publisher does not send: more than the broker can take, and what nobody wants any more. */
 import { eventually, noLeaks } from '@millrace/testkit'
-import type { IConnackPacket } from 'mqtt-packet'
+import type { IConnackPacket, IPublishPacket } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { answer, answering, isPublish, payloads, records } from './answering.ts'
 import { add, publisherTo } from './publishing.ts'
@@ -28,6 +28,22 @@ describe('what the broker can do', () => {
     expect(await publisher.deliver()).toMatchObject({ is: 'done' })
     expect(broker.clients[0]?.all('publish')).toMatchObject([{ qos: 1, retain: false }])
     expect(publisher.limits).toMatchObject({ maximumQos: 1, retain: false })
+    await publisher.close()
+  })
+
+  test('QoS 2 that the broker lowers is not sent one at a time', async () => {
+    const waiting: IPublishPacket[] = []
+    const properties = { maximumQoS: 1 }
+    await using broker = await answering(
+      (client, publish) => {
+        waiting.push(publish)
+        if (waiting.length === 3) for (const one of waiting) answer(client, one)
+      },
+      { ...accepted, properties },
+    )
+    const publisher = publisherTo(broker.port)
+    add(publisher, ...['a', 'b', 'c'].map(value => ({ topic: 't', value, qos: 2 as const })))
+    expect(await publisher.deliver()).toMatchObject({ is: 'done' })
     await publisher.close()
   })
 
