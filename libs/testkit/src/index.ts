@@ -1,7 +1,8 @@
 /** Real servers that a test may hurt, a network that fails, and checks of what is left and what was lost. */
 export { freePort } from '@millrace/local'
+export { ActorRun, type Stage } from './actor-run.ts'
 export { type Certificates, certificates, type KeyPair } from './certificates.ts'
-export { type Documents, documentsOf, storedDocuments } from './documents.ts'
+export { type Documents, documentsFrom, documentsOf, storedDocuments } from './documents.ts'
 export { eventually, NeverHappened } from './eventually.ts'
 export { install, Installation, passwords } from './installation.ts'
 export { Instance, type InstanceOptions } from './instance.ts'
@@ -9,6 +10,7 @@ export { Kafka, type KafkaOptions, type SecureKafka, startKafka } from './kafka.
 export type { ConsoleRecord, Line } from './kafka-console.ts'
 export type { KafkaRecord } from './kafka-reader.ts'
 export { issuedFor, Issuer, type TokenCall } from './issuer.ts'
+export { readLane, untilStored } from './lane.ts'
 export { noLeaks } from './leaks.ts'
 export { type Late, Ledger, type LedgerReport, type Numbered } from './ledger.ts'
 export { Mosquitto, type MosquittoOptions, startMosquitto } from './mosquitto.ts'

@@ -64,7 +64,7 @@ export class Installation implements AsyncDisposable {
   /** A route with its streams, and a lane of it with its position. The uid is the route's name in capitals. */
   async route(name: string, maxBytes = 64 * 2 ** 20): Promise<{ lane: LaneName; sinkLane: LaneName; uid: string }> {
     const uid = name.toUpperCase()
-    const deadLetters = { maxBytes: 8 * 2 ** 20 }
+    const deadLetters = { maxBytes: 64 * 2 ** 20 }
     await makeRouteStreams(this.coordinator, { route: name, uid, maxBytes, deadLetters, replicas: 1 })
     const lane = { service: 'mqtt-ingress', route: name, lane: '0' } as const
     const sinkLane = { ...lane, service: 'kafka-egress' } as const

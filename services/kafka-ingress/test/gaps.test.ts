@@ -1,7 +1,7 @@
-import { eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import { type ActorRun, eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { numbers, Producing } from './producing.ts'
-import { Rig, type Run } from './rig.ts'
+import { Rig } from './rig.ts'
 
 noLeaks()
 
@@ -61,7 +61,7 @@ function reading(topic: string, source: object = {}) {
   return { lane: `${topic}/0`, source: { topics: [topic], ...source } }
 }
 
-async function alarm(run: Run): Promise<string> {
+async function alarm(run: ActorRun): Promise<string> {
   const error = await run.failure()
   expect(error).toMatchObject({ name: 'AlarmError', code: 'kafka_gap' })
   return error.message

@@ -1,7 +1,7 @@
-import { eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import { type ActorRun, eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { numbers, Producing } from './producing.ts'
-import { Rig, type Run } from './rig.ts'
+import { Rig } from './rig.ts'
 
 noLeaks()
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => kafka[Symbol.asyncDispose]())
 
 /** Waits for what a lister tells. */
-async function listed(run: Run): Promise<string[]> {
+async function listed(run: ActorRun): Promise<string[]> {
   return await eventually(() => run.lanes && [...run.lanes].sort(), { what: 'a listing', timeout: 30_000 })
 }
 

@@ -1,15 +1,17 @@
-import { eventually, Ledger, noLeaks } from '@millrace/testkit'
+import { eventually, Instance, Ledger, noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
-import { Process } from './process.ts'
 import { Rig } from './rig.ts'
 
 noLeaks()
 
+const main = new URL('../src/main.ts', import.meta.url)
+
 test('killed again and again while messages come: none is lost, and their order is kept', async () => {
   await using rig = await Rig.start()
-  await using service = new Process(rig)
-  await service.apply()
-  await service.start(rig.actor())
+  await rig.keep()
+  const { installation } = rig
+  await using service = new Instance({ installation, service: 'mqtt-ingress', main, name: 'one' })
+  await service.assign(rig.actor())
   const ledger = new Ledger()
   const enough = new AbortController()
   let sent = 0
@@ -32,8 +34,9 @@ test('killed again and again while messages come: none is lost, and their order 
   for (let kill = 0; kill < 4; kill++) {
     const before = sent
     await eventually(() => sent > before + 500, { what: 'messages' })
-    await service.end('SIGKILL')
-    await service.start(rig.actor())
+    await service.kill('SIGKILL')
+    service.restart()
+    await service.assign(rig.actor())
   }
   enough.abort()
   await publisher
@@ -45,5 +48,6 @@ test('killed again and again while messages come: none is lost, and their order 
   for (const value of await rig.values()) if (value !== '-1') ledger.delivered('publisher', Number(value))
   const { acknowledged, lost, outOfOrder } = ledger.report()
   expect({ acknowledged, lost, outOfOrder }).toEqual({ acknowledged: sent, lost: [], outOfOrder: [] })
-  expect(await service.end('SIGTERM')).toBe(0)
+  await service.kill('SIGTERM')
+  expect(service.exitCode).toBe(0)
 })

@@ -1,23 +1,19 @@
 /** What the tests of mqtt-ingress run against: nats-server, mosquitto, the route's streams, and actors as a host would run them. */
-import { Writable } from 'node:stream'
+import { type ActorAssignment, Bucket, type Bus, type LaneName, readEnd, routesDocument } from '@millrace/bus'
+import type { Record } from '@millrace/record'
 import {
-  type ActorAssignment,
-  bucketNames,
-  type Bus,
-  connectBus,
-  type LaneName,
-  LaneReader,
-  makeBucket,
-  makeRouteStreams,
-  type NatsUserName,
-  natsUsers,
-  readEnd,
-} from '@millrace/bus'
-import { type ActorContext, type Counts, newCounts } from '@millrace/host'
-import { BatchReader, type Record, recordOf } from '@millrace/record'
-import { type Connection, readDocuments, type Route } from '@millrace/routes'
-import { Histogram, type Log, openLog, Redactor } from '@millrace/telemetry'
-import { eventually, type Mosquitto, type NatsServer, startMosquitto, startNats } from '@millrace/testkit'
+  ActorRun,
+  type Documents,
+  documentsFrom,
+  install,
+  type Installation,
+  type Mosquitto,
+  type NatsServer,
+  readLane,
+  startMosquitto,
+  storedDocuments,
+  untilStored,
+} from '@millrace/testkit'
 import { connectAsync, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import { service } from '../src/service.ts'
 
@@ -25,144 +21,72 @@ import { service } from '../src/service.ts'
 export type Message = [topic: string, payload: string | Buffer, options?: IClientPublishOptions]
 
 /** How a slot is run, and what its route's source says. */
-type RunOptions = Partial<Route['source']> & { retire?: boolean; discard?: boolean }
-
-/** What a run of an actor told, and how to end it. */
-export class Run {
-  readonly counts: Counts = newCounts()
-  readonly told: string[] = []
-  readonly ended: Promise<void>
-  readonly #abort = new AbortController()
-  readonly #draining = new AbortController()
-  /** How often `allowed` was asked, and what it answers. */
-  asked = 0
-  allowed = true
-
-  constructor(rig: Rig, actor: ActorAssignment, source: Partial<Route['source']>) {
-    const { route, connections } = rig.documents(source)
-    const [plant, lake] = connections
-    if (plant === undefined || lake === undefined) throw new Error('no connections')
-    const context: ActorContext = {
-      installation: 'test',
-      route,
-      source: plant,
-      sink: lake,
-      settings: rig.settings,
-      bus: rig.bus,
-      counts: this.counts,
-      latency: new Histogram(),
-      log: rig.log.logger,
-      signal: this.#abort.signal,
-      draining: this.#draining.signal,
-      state: (state, problem) => this.told.push([state, problem?.code].filter(Boolean).join(' ')),
-      fresh: () => true,
-      allowed: async () => {
-        this.asked++
-        return this.allowed
-      },
-      secret: () => Promise.reject(new Error('no secrets here')),
-      lanes: () => {},
-      tap: () => {},
-    }
-    this.ended = service.start(actor, context)
-    // Whoever looks at it sees the error.
-    this.ended.catch(() => {})
-  }
-
-  /** Waits until it has told this last. */
-  async is(state: string): Promise<void> {
-    await eventually(() => this.told.at(-1) === state, { what: `${state} (${this.told.join(', ')})` })
-  }
-
-  async drain(): Promise<void> {
-    this.#draining.abort()
-    await this.ended
-  }
-
-  /** As a lease that ends would: nothing more may be sent. */
-  async abort(): Promise<void> {
-    this.#abort.abort()
-    await this.ended.catch(() => {})
-  }
+interface RunOptions {
+  retire?: boolean
+  discard?: boolean
+  /** Fields of the route's source. */
+  [field: string]: unknown
 }
 
-export const passwords = {
-  'mqtt-ingress': 'one',
-  'kafka-ingress': 'two',
-  'mqtt-egress': 'three',
-  'kafka-egress': 'four',
-  coordinator: 'five',
-  cli: 'six',
-}
-const uid = 'u'
+const uid = 'R'
 const laneName: LaneName = { service: 'mqtt-ingress', route: 'r', lane: '0' }
 
 /** The servers, and one route with one slot. */
 export class Rig implements AsyncDisposable {
-  readonly nats: NatsServer
+  readonly installation: Installation
   readonly broker: Mosquitto
   /** The connection of the actors, with the rights of mqtt-ingress and no more. */
   readonly bus: Bus
   /** The connection that looks at what they wrote. */
   readonly reader: Bus
-  readonly coordinator: Bus
-  readonly log: Log
   /** Where actors find the broker. */
   brokerUrl: string
   /** What they speak. */
   brokerVersion: 5 | '3.1.1' = 5
   #epoch = 0
   #publisher: MqttClient | undefined
-  readonly #runs: Run[] = []
-  readonly #stop: AbortController
+  readonly #runs: ActorRun[] = []
 
-  constructor(nats: NatsServer, broker: Mosquitto, [bus, reader, coordinator]: [Bus, Bus, Bus], stop: AbortController) {
-    this.nats = nats
+  private constructor(installation: Installation, broker: Mosquitto, [bus, reader]: [Bus, Bus]) {
+    this.installation = installation
     this.broker = broker
     this.bus = bus
     this.reader = reader
-    this.coordinator = coordinator
     this.brokerUrl = broker.url
-    this.#stop = stop
-    const stream = new Writable({ write: (_, __, done) => done() })
-    this.log = openLog({ level: 'info', base: {}, redactor: new Redactor(), stream })
   }
 
   static async start(): Promise<Rig> {
-    const [nats, broker] = await Promise.all([startNats({ users: natsUsers(passwords) }), startMosquitto()])
-    const stop = new AbortController()
-    const as = (user: NatsUserName) =>
-      connectBus({ url: nats.url, user, password: passwords[user], name: 'test', signal: stop.signal })
-    const buses = await Promise.all([as('mqtt-ingress'), as('kafka-egress'), as('coordinator')])
-    const [, , coordinator] = buses
-    for (const bucket of bucketNames) await makeBucket(coordinator, bucket, 1)
-    const limits = { maxBytes: 256 * 2 ** 20, deadLetters: { maxBytes: 64 * 2 ** 20 }, replicas: 1 }
-    await makeRouteStreams(coordinator, { route: laneName.route, uid, ...limits })
-    return new Rig(nats, broker, buses, stop)
+    const [installation, broker] = await Promise.all([install(), startMosquitto()])
+    await installation.route(laneName.route, 256 * 2 ** 20)
+    const bus = await installation.connect('mqtt-ingress')
+    return new Rig(installation, broker, [bus, await installation.connect('kafka-egress')])
   }
 
-  get settings(): ActorContext['settings'] {
-    const pages = { httpHost: '127.0.0.1', httpPort: 0 }
-    return { natsUrl: this.nats.url, instance: 'one', secretsDir: '/nowhere', logLevel: 'info', ...pages }
+  get nats(): NatsServer {
+    return this.installation.nats
+  }
+
+  get coordinator(): Bus {
+    return this.installation.coordinator
   }
 
   /** The route and its connections, with another source where a test wants one. */
-  documents(source: object): { route: Route; connections: Connection[] } {
+  documents(source: object): Documents {
     const spec = {
       source: { connection: 'plant', topics: ['t/#'], ...source },
       sink: { connection: 'lake', topic: 'x' },
     }
-    const documents = [
+    return documentsFrom(
       ['Connection', 'plant', { mqtt: { url: this.brokerUrl, version: this.brokerVersion, keepAlive: '1s' } }],
       ['Connection', 'lake', { kafka: { brokers: ['127.0.0.1:9092'] } }],
       ['Route', laneName.route, spec],
-    ].map(([kind, name, spec]) => JSON.stringify({ apiVersion: 'millrace.dev/v1', kind, metadata: { name }, spec }))
-    const text = documents.join('\n---\n')
-    const { routes, connections, problems } = readDocuments([{ file: 'test.yaml', text }])
-    const [route] = routes
-    const errors = problems.filter(({ severity }) => severity === 'error')
-    if (route === undefined || errors.length > 0) throw new Error(JSON.stringify(errors))
-    return { route, connections }
+    )
+  }
+
+  /** Keeps the route, as the coordinator does when a user applies it. */
+  async keep(): Promise<void> {
+    const bucket = new Bucket(this.coordinator, 'mr_routes', routesDocument)
+    await bucket.create('current', storedDocuments(this.documents({})))
   }
 
   /** The slot's actor with a new epoch. */
@@ -181,8 +105,12 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Starts the slot's actor. */
-  run({ retire = false, discard = false, ...source }: RunOptions = {}): Run {
-    const run = new Run(this, this.actor({ retire, discard }), source)
+  run({ retire = false, discard = false, ...fields }: RunOptions = {}): ActorRun {
+    const { routes, connections } = this.documents(fields)
+    const [[route], [source, sink]] = [routes, connections]
+    if (route === undefined || source === undefined || sink === undefined)
+      throw new Error('no route, or no connections')
+    const run = new ActorRun(service, this.actor({ retire, discard }), { bus: this.bus, route, source, sink })
     this.#runs.push(run)
     return run
   }
@@ -202,27 +130,7 @@ export class Rig implements AsyncDisposable {
 
   /** Every record that the lane holds now. */
   async records(): Promise<Record[]> {
-    const end = await readEnd(this.reader, laneName)
-    const total = end === undefined ? 0 : end.base + end.count
-    const stop = new AbortController()
-    const reader = new LaneReader({
-      bus: this.reader,
-      lane: laneName,
-      uid,
-      after: { sequence: 0 },
-      base: 0,
-      signal: stop.signal,
-    })
-    const batches = new BatchReader({ maxBytes: 2 ** 30 })
-    const records: Record[] = []
-    while (records.length < total) {
-      const batch = await eventually(() => reader.take(), { what: 'a batch', interval: 1 })
-      if (batch === undefined || batch.count === 0) continue
-      batches.open(batch.payload)
-      while (batches.next()) records.push(recordOf(batches.view))
-    }
-    stop.abort()
-    return records
+    return await readLane(this.reader, laneName, uid)
   }
 
   async values(): Promise<string[]> {
@@ -236,20 +144,12 @@ export class Rig implements AsyncDisposable {
 
   /** Waits until the lane holds so many records. */
   async stored(count: number): Promise<void> {
-    await eventually(
-      async () => {
-        const end = await readEnd(this.reader, laneName)
-        return end !== undefined && end.base + end.count >= count
-      },
-      { what: `${count} records stored`, timeout: 20_000 },
-    )
+    await untilStored(this.reader, laneName, count)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#runs.map(run => run.abort()))
     await this.#publisher?.endAsync(true)
-    this.#stop.abort()
-    await Promise.all([this.bus, this.reader, this.coordinator].map(bus => bus[Symbol.asyncDispose]()))
-    await Promise.all([this.nats[Symbol.asyncDispose](), this.broker[Symbol.asyncDispose]()])
+    await Promise.all([this.installation, this.broker].map(one => one[Symbol.asyncDispose]()))
   }
 }
