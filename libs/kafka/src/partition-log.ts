@@ -25,6 +25,8 @@ export class PartitionLog {
   readonly #name: PartitionName
   /** The topic's id; '' where the cluster has none. */
   topicId = ''
+  /** The cluster's id; '' where it does not say. */
+  clusterId = ''
   #leader: Leader = { node: -1, epoch: -1 }
 
   constructor(cluster: Cluster, name: PartitionName, isolation: Isolation) {
@@ -41,13 +43,14 @@ export class PartitionLog {
   /** Asks who leads the partition, and which topic it is of. Throws KafkaError; see `obstacleOf`. */
   async locate(): Promise<void> {
     const { topic, partition } = this.#name
-    const { topics } = await this.#cluster.metadata([topic])
+    const { id, topics } = await this.#cluster.metadata([topic])
     const [found] = topics
     const error = found?.error ?? unknownTopic
     if (found === undefined || error !== 0)
       throw brokerError(error, `Topic ${topic} can't be read: ${nameOfBrokerError(error)}.`)
     const leader = found.leaders[partition]
     if (leader === undefined) throw brokerError(unknownTopic, `Topic ${topic} has no partition ${partition}.`)
+    this.clusterId = id
     this.topicId = found.id
     this.#leader = leader
   }

@@ -140,6 +140,7 @@ test('a topic that was made anew is not taken for the one before', async () => {
   await comesTo(async () => obstacleOf(await failure(log.fetch(3n))), 'moved')
   await log.locate()
   expect(log.topicId).not.toBe(topicId)
+  expect(log.clusterId).not.toBe('')
   expect(valuesOf(await readAll(log, 0n))).toEqual(['d', 'e', 'f', 'g'])
 })
 

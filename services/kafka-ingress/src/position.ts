@@ -4,6 +4,8 @@ import type { KafkaStart } from '@millrace/routes'
 import { z } from 'zod'
 
 const written = z.object({
+  // Absent in what was written before it was kept.
+  clusterId: z.string().default(''),
   topicId: z.string(),
   offset: z.string().regex(/^\d{1,19}$/),
   leaderEpoch: z.number().int(),
@@ -11,6 +13,8 @@ const written = z.object({
 
 /** A place in a partition's log. */
 export interface Position {
+  /** The cluster's id; '' where it does not say. */
+  clusterId: string
   /** The topic's id: another topic of the same name has another one; '' where the cluster has no ids. */
   topicId: string
   /** The next offset to read. */
@@ -23,14 +27,14 @@ export interface Position {
 export const neverRead = ''
 
 /** As it stands in `mr-position`. */
-export function positionText({ topicId, offset, leaderEpoch }: Position): string {
-  return JSON.stringify({ topicId, offset: String(offset), leaderEpoch })
+export function positionText({ clusterId, topicId, offset, leaderEpoch }: Position): string {
+  return JSON.stringify({ clusterId, topicId, offset: String(offset), leaderEpoch })
 }
 
 /** From `mr-position`. Throws where that is not a position of this service. */
 export function parsePosition(text: string): Position {
-  const { topicId, offset, leaderEpoch } = written.parse(JSON.parse(text))
-  return { topicId, offset: BigInt(offset), leaderEpoch }
+  const { offset, ...position } = written.parse(JSON.parse(text))
+  return { ...position, offset: BigInt(offset) }
 }
 
 /** A lane's name is `<topic>/<partition>`. Throws RangeError for any other. */
@@ -46,8 +50,8 @@ export async function startOf(
   { topic, partition }: PartitionName,
   start: KafkaStart,
 ): Promise<Position> {
-  const { topicId } = log
-  const begin = (offset: bigint): Position => ({ topicId, offset, leaderEpoch: -1 })
+  const { clusterId, topicId } = log
+  const begin = (offset: bigint): Position => ({ clusterId, topicId, offset, leaderEpoch: -1 })
   if (typeof start === 'string') return begin(await log.offsetAt(start))
   if ('offsets' in start) {
     const offset = start.offsets[topic]?.[partition]
@@ -71,22 +75,26 @@ export interface Gap {
 const leaderOfBefore = 74
 
 /**
- * Looks whether the log goes on where the position stands: the same topic, not cut below it and written anew, reaching
+ * Looks whether the log goes on where the position stands: the same topic of the same cluster, not cut below it and written anew, reaching
  * back to it and up to it. Undefined: it does. Throws KafkaError, also where who is asked led the partition only before
  * what was read last: it has not heard of the election since, and its log says nothing.
  */
 export async function gapBefore(
-  log: Pick<PartitionLog, 'topicId' | 'leaderEpoch' | 'range' | 'endOf'>,
+  log: Pick<PartitionLog, 'clusterId' | 'topicId' | 'leaderEpoch' | 'range' | 'endOf'>,
   position: Position,
 ): Promise<Gap | undefined> {
-  const { topicId, offset, leaderEpoch } = position
+  const { clusterId, topicId, offset, leaderEpoch } = position
   if (topicId !== '' && topicId === log.topicId && log.leaderEpoch >= 0 && log.leaderEpoch < leaderEpoch) {
     const message = `The brokers tell of a leader of epoch ${log.leaderEpoch}, and there was one of epoch ${leaderEpoch}.`
     throw new KafkaError('broker_error', message, { kafkaCode: leaderOfBefore })
   }
   const { first, end } = await log.range()
-  const earliest: Position = { topicId: log.topicId, offset: first, leaderEpoch: -1 }
-  if (topicId !== '' && log.topicId !== '' && topicId !== log.topicId) {
+  const earliest: Position = { clusterId: log.clusterId, topicId: log.topicId, offset: first, leaderEpoch: -1 }
+  if (isOther(clusterId, log.clusterId)) {
+    const what = `it was read from cluster ${clusterId} up to offset ${offset}, and this is cluster ${log.clusterId}`
+    return { what, next: earliest, skipped: 0n }
+  }
+  if (isOther(topicId, log.topicId)) {
     const what = `it was deleted and made anew; what the old one held from offset ${offset} on is gone`
     return { what, next: earliest, skipped: 0n }
   }
@@ -105,4 +113,9 @@ export async function gapBefore(
     return { what, next: earliest, skipped: 0n }
   }
   return undefined
+}
+
+/** Only what both say counts. */
+function isOther(known: string, found: string): boolean {
+  return known !== '' && found !== '' && known !== found
 }

@@ -52,7 +52,7 @@ export class Source implements SourceEvents {
   readonly #openLane: OpenLane
   readonly #condition: Condition
   readonly #group: Group
-  #position: Position = { topicId: '', offset: 0n, leaderEpoch: -1 }
+  #position: Position = { clusterId: '', topicId: '', offset: 0n, leaderEpoch: -1 }
   #ordinal = 0
   /** Whether the position has moved past what was passed on, and when that was stored last. */
   #unmarked = false
@@ -165,8 +165,9 @@ export class Source implements SourceEvents {
   async #compare(log: PartitionLog): Promise<void> {
     const gap = await gapBefore(log, this.#position)
     if (gap === undefined) {
-      // What was begun under brokers without topic ids has one from now on.
-      if (this.#position.topicId === '') this.#position = { ...this.#position, topicId: log.topicId }
+      // What was begun where nobody told the ids has them from now on.
+      const { clusterId, topicId } = this.#position
+      this.#position = { ...this.#position, clusterId: clusterId || log.clusterId, topicId: topicId || log.topicId }
       return
     }
     const { topic, partition } = this.#partition

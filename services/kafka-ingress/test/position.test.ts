@@ -3,13 +3,23 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { gapBefore, parsePosition, partitionOf, type Position, positionText } from '../src/position.ts'
 
-const position: Position = { topicId: 'one', offset: 50n, leaderEpoch: 3 }
+const position: Position = { clusterId: 'here', topicId: 'one', offset: 50n, leaderEpoch: 3 }
 
 /** A log from offset 10 up to 100, that says where epochs end; `untold`: one that does not. */
-function log({ topicId = 'one', leaderEpoch = 4, first = 10n, end = 100n, epochEnd = 60n, untold = false } = {}) {
+const ordinary = {
+  clusterId: 'here',
+  topicId: 'one',
+  leaderEpoch: 4,
+  first: 10n,
+  end: 100n,
+  epochEnd: 60n,
+  untold: false,
+}
+
+function log(changed: Partial<typeof ordinary> = {}) {
+  const { first, end, epochEnd, untold, ...ids } = { ...ordinary, ...changed }
   return {
-    topicId,
-    leaderEpoch,
+    ...ids,
     range: async () => ({ first, end }),
     endOf: async () => (untold ? undefined : { offset: epochEnd, leaderEpoch: 3 }),
   }
@@ -17,7 +27,12 @@ function log({ topicId = 'one', leaderEpoch = 4, first = 10n, end = 100n, epochE
 
 test('a position is read as it was written', () => {
   const offset = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })
-  const positions = fc.record({ topicId: fc.string(), offset, leaderEpoch: fc.integer({ min: -1 }) })
+  const positions = fc.record({
+    clusterId: fc.string(),
+    topicId: fc.string(),
+    offset,
+    leaderEpoch: fc.integer({ min: -1 }),
+  })
   fc.assert(
     fc.property(positions, one => {
       expect(parsePosition(positionText(one))).toEqual(one)
@@ -32,6 +47,11 @@ test.each(['', '{}', '{"topicId":"a","offset":"-1","leaderEpoch":0}', '{"topicId
   },
 )
 
+test('a position of before clusters were told apart is read', () => {
+  const text = JSON.stringify({ topicId: 'one', offset: '50', leaderEpoch: 3 })
+  expect(parsePosition(text)).toEqual({ ...position, clusterId: '' })
+})
+
 test('a lane names its partition', () => {
   expect(partitionOf('a.b_c-d/12')).toEqual({ topic: 'a.b_c-d', partition: 12 })
   for (const lane of ['0', 'a/', '/1', 'a/-1', 'a/b', 'lister']) expect(() => partitionOf(lane)).toThrow(RangeError)
@@ -44,6 +64,7 @@ describe('a log goes on where the position stands', () => {
     ['read up to its beginning', log({ first: 50n })],
     ['under brokers that know no epochs', log({ untold: true })],
     ['under brokers that know no ids', log({ topicId: '' })],
+    ['of a cluster that does not say which it is', log({ clusterId: '' })],
   ])('%s', async (_, at) => {
     expect(await gapBefore(at, position)).toBeUndefined()
   })
@@ -66,10 +87,11 @@ describe('a log that does not', () => {
     ['nothing of the epoch left', log({ epochEnd: -1n }), 10n, 0n],
     ['expired', log({ first: 70n }), 70n, 20n],
     ['shorter than the position', log({ end: 49n, untold: true }), 10n, 0n],
+    ['another cluster, though its topic has no id', log({ clusterId: 'there', topicId: '' }), 10n, 0n],
     ['another topic, however long', log({ topicId: 'two', leaderEpoch: 0 }), 10n, 0n],
   ])('%s', async (_, at, offset, skipped) => {
     expect(await gapBefore(at, position)).toMatchObject({
-      next: { topicId: at.topicId, offset, leaderEpoch: -1 },
+      next: { clusterId: at.clusterId, topicId: at.topicId, offset, leaderEpoch: -1 },
       skipped,
     })
   })

@@ -29,6 +29,8 @@ export interface TopicMetadata {
 
 /** A cluster as one of its brokers sees it. */
 export interface ClusterMetadata {
+  /** Tells a cluster from others; '' where it does not say. */
+  id: string
   brokers: Map<number, Address>
   topics: TopicMetadata[]
 }
@@ -59,11 +61,11 @@ export function metadata(topics: readonly string[] | null): Request<ClusterMetad
         from.end()
         return [node, { host, port }] as const
       })
-      from.nullableString() // cluster id
+      const id = from.string()
       from.int32() // controller
       const topics = from.array((): TopicMetadata => {
         const [error, name] = [from.int16(), from.string()]
-        const id = version >= 10 ? from.uuid() : ''
+        const topicId = version >= 10 ? from.uuid() : ''
         const internal = from.int8() !== 0
         const leaders: Leader[] = []
         from.array(() => {
@@ -76,9 +78,9 @@ export function metadata(topics: readonly string[] | null): Request<ClusterMetad
         })
         if (version >= 8) from.int32() // what we may do with the topic
         from.end()
-        return { name, id, error, internal, leaders: Array.from(leaders, leader => leader ?? nobody) }
+        return { name, id: topicId, error, internal, leaders: Array.from(leaders, leader => leader ?? nobody) }
       })
-      return { brokers: new Map(brokers), topics }
+      return { id, brokers: new Map(brokers), topics }
     },
   }
 }
