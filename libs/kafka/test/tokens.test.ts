@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, issuedFor, Issuer, type Kafka, noLeaks, type SecureKafka, startKafka } from '@millrace/testkit'
 import type { Credentials, KafkaAuth } from '@millrace/routes'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
@@ -79,8 +80,8 @@ test('topics are made by a token as well', async () => {
   await using issuer = await Issuer.start()
   using cluster = await openWith(byClient(issuer.url))
   await createTopic(cluster.settings, 'made', { partitions: 2, replicas: 1, config: {} })
-  const isThere = async () => (await cluster.metadata(['made'])).topics[0]?.leaders.length === 2
-  await eventually(isThere, { what: 'the topic', timeout: 30_000 })
+  const partitions = async () => (await cluster.metadata(['made'])).topics[0]?.leaders.length
+  expect(await eventually(partitions, { what: 'the topic', timeout: 30_000 })).toBe(2)
 })
 
 test('a token near its end is not used again: a new one is asked for, before the old one expires', async () => {
@@ -102,7 +103,7 @@ test('a session ends with its token: it is renewed on the same connection before
   const [before, end] = [issuer.calls.length, performance.now() + 13_500]
   while (performance.now() < end) {
     await cluster.metadata([])
-    await new Promise(resolve => setTimeout(resolve, 250))
+    await sleep(250)
   }
   expect(issuer.calls.length).toBeGreaterThan(before)
   expect(await cluster.broker(1)).toBe(connection)
