@@ -9,7 +9,7 @@ import type { Whole } from './whole.ts'
 const BEYOND_THE_LEASE_MS = 8_000
 
 /** The process that owns the route's source or sink now. */
-export async function ownerOf(whole: Whole, role: 'source' | 'sink', route: string): Promise<Kept> {
+export async function ownerOf(whole: Whole, role: 'source' | 'sink' | 'lister', route: string): Promise<Kept> {
   const owner = async () => (await whole.actors(route)).find(({ id }) => id.startsWith(`${role}.`))?.instance
   const key = await eventually(owner, { what: `somebody owns the ${role} of ${route}`, timeout: 30_000 })
   return whole.service(key.replace('.', '-'))
