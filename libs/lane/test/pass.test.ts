@@ -3,7 +3,8 @@ import { type Bus, deadLetterStream, type LaneBatch, type LaneName, LaneReader, 
 import { RecordSetReader } from '@millrace/record'
 import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openWriter, type Writer, type WriterOptions } from '../src/index.ts'
+import type { WriterOptions } from '../src/index.ts'
+import { openLaneFor } from './opened.ts'
 import { keptAt, valueOf, view } from './records.ts'
 
 noLeaks()
@@ -18,37 +19,8 @@ beforeAll(async () => {
 afterAll(() => installation[Symbol.asyncDispose]())
 
 /** A writer whose position is the offset to go on from, as its test sets it. */
-interface Opened {
-  writer: Writer
-  stored: number[]
-  rooms: number[]
-  counts: { in: number; refused: number; pending: number }
-  at: { offset: number }
-}
-
-async function open(lane: LaneName, options: Partial<WriterOptions> = {}): Promise<Opened> {
-  const opened = { stored: new Array<number>(), rooms: new Array<number>() }
-  const counts = { in: 0, refused: 0, pending: 0 }
-  const at = { offset: 0 }
-  const writer = await openWriter({
-    bus,
-    lane,
-    uid: lane.route.toUpperCase(),
-    epoch: 1,
-    signal: installation.signal,
-    start: previous => previous ?? '0',
-    tell() {},
-    share: { records: 10_000, bytes: 32 * 2 ** 20 },
-    counts,
-    events: {
-      stored: ordinal => opened.stored.push(ordinal),
-      roomAgain: () => opened.rooms.push(at.offset),
-      position: () => String(at.offset),
-    },
-    ...options,
-  })
-  return { ...opened, writer, counts, at }
-}
+const open = (lane: LaneName, options: Partial<WriterOptions> = {}) =>
+  openLaneFor({ bus, signal: installation.signal }, lane, options)
 
 /** The lane's batches up to this position, but for opening ones. */
 async function readTo(lane: LaneName, position: string): Promise<LaneBatch[]> {
@@ -89,7 +61,7 @@ test('Whole batches are stored as they are, in one message, with their count and
   const before = Date.now()
   expect(writer.pass(first, 2)).toBe(2)
   expect(writer.pass(second, 1)).toBe(3)
-  at.offset = 10
+  at.position = 10
   await writer.flush()
   const after = Date.now()
   expect([stored, counts]).toEqual([[3], { in: 3, refused: 0, pending: 0 }])
@@ -106,7 +78,7 @@ test('Batches that are passed and records that are added keep their order', asyn
   expect(writer.add(view('a'))).toBe(1)
   expect(writer.pass(keptAt(7, ['b', 'c']), 2)).toBe(3)
   expect(writer.add(view('d'))).toBe(4)
-  at.offset = 9
+  at.position = 9
   await writer.flush()
   const batches = await readTo(lane, '9')
   expect(batches).toMatchObject([{ base: 0, count: 4 }])
@@ -116,10 +88,10 @@ test('Batches that are passed and records that are added keep their order', asyn
 test('Batches go on being passed while one is stored: one append at a time, each behind the last', async () => {
   const { lane } = await installation.route('group')
   const { writer, stored, at } = await open(lane)
-  while (at.offset < 1_000) {
-    const values = Array.from({ length: 10 }, (_, i) => `v${at.offset + i}`)
-    writer.pass(keptAt(at.offset, values, 'lz4'), 10)
-    at.offset += 10
+  while (at.position < 1_000) {
+    const values = Array.from({ length: 10 }, (_, i) => `v${at.position + i}`)
+    writer.pass(keptAt(at.position, values, 'lz4'), 10)
+    at.position += 10
     await new Promise(resolve => setImmediate(resolve))
   }
   await writer.flush()
@@ -133,7 +105,7 @@ test('Batches go on being passed while one is stored: one append at a time, each
 test('What is larger than one message is stored in parts', async () => {
   const { lane } = await installation.route('parts')
   const { writer, at } = await open(lane)
-  for (; at.offset < 3; at.offset++) writer.pass(keptAt(at.offset, ['x'.repeat(900_000)]), 1)
+  for (; at.position < 3; at.position++) writer.pass(keptAt(at.position, ['x'.repeat(900_000)]), 1)
   await writer.flush()
   const batches = await readTo(lane, '3')
   expect(batches.map(({ count, part }) => [count, part])).toEqual([[3, '3/3']])
@@ -152,7 +124,7 @@ test.each([
     const { writer, stored, counts, at } = await open(lane, { maxRecordBytes: 1_000, ...options })
     const batches = [keptAt(0, ['a']), keptAt(10, [large, 'b', large, 'c'], compression), keptAt(20, ['d'])]
     expect(writer.pass(Buffer.concat(batches), 6)).toBe(6)
-    at.offset = 21
+    at.position = 21
     await writer.flush()
     expect([stored, counts]).toEqual([[6], { in: 4, refused: 2, pending: 0 }])
     expect(await letters(lane)).toBe(2)
@@ -182,7 +154,7 @@ test('Where every record is too large the position is stored all the same', asyn
   const { lane } = await installation.route('all-apart')
   const { writer, counts, at } = await open(lane, { maxRecordBytes: 1_000 })
   writer.pass(keptAt(0, [large, large]), 2)
-  at.offset = 2
+  at.position = 2
   await writer.flush()
   expect(counts).toEqual({ in: 0, refused: 2, pending: 0 })
   expect(await readTo(lane, '2')).toMatchObject([{ base: 0, count: 0 }])
@@ -192,7 +164,7 @@ test('A compressed batch counts as it is stored, unless it is to be decompressed
   const { lane } = await installation.route('as-stored')
   const { writer, counts, at } = await open(lane, { maxRecordBytes: 1_000 })
   writer.pass(keptAt(0, [large], 'gzip'), 1)
-  at.offset = 1
+  at.position = 1
   await writer.flush()
   expect(counts).toEqual({ in: 1, refused: 0, pending: 0 })
   expect(recordsOf(await readTo(lane, '1'))).toEqual([`0 ${large}`])
@@ -205,7 +177,7 @@ test('A batch that should be taken apart and cannot be read goes on as it is, an
   broken[100] = broken[100]! ^ 1
   const batches = Buffer.concat([broken, keptAt(3, [large, 'c'])])
   writer.pass(batches, 5)
-  at.offset = 5
+  at.position = 5
   await writer.flush()
   expect(counts).toEqual({ in: 4, refused: 1, pending: 0 })
   const [read] = await readTo(lane, '5')
@@ -219,9 +191,9 @@ test('What is passed and not stored is bounded, and room is told when it is ther
   const { writer, at, rooms, stored } = await open(lane, { bus: own, share: { records: 10_000, bytes: 200_000 } })
   proxy.freeze()
   const ten = Array.from({ length: 10 }, () => large)
-  for (; writer.room; at.offset += 10) writer.pass(keptAt(at.offset, ten), 10)
-  expect(at.offset).toBe(100)
+  for (; writer.room; at.position += 10) writer.pass(keptAt(at.position, ten), 10)
+  expect(at.position).toBe(100)
   proxy.thaw()
-  await eventually(() => rooms.length === 1 && stored.at(-1) === at.offset, { what: 'room to be told' })
+  await eventually(() => rooms.length === 1 && stored.at(-1) === at.position, { what: 'room to be told' })
   expect(writer.room).toBe(true)
 })

@@ -11,7 +11,8 @@ import {
 import { emptyView, type RecordView } from '@millrace/record'
 import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openWriter, type Problem, type Writer, type WriterOptions } from '../src/index.ts'
+import type { WriterOptions } from '../src/index.ts'
+import { openLaneFor } from './opened.ts'
 import { view } from './records.ts'
 
 noLeaks()
@@ -25,44 +26,16 @@ beforeAll(async () => {
 })
 afterAll(() => installation[Symbol.asyncDispose]())
 
-/** A writer, and what it said. `position` is the number of records added. */
-interface Opened {
-  writer: Writer
-  stored: number[]
-  told: (Problem | undefined)[]
-  rooms: number[]
-  counts: { in: number; refused: number; pending: number }
-  add: (view: RecordView) => number
-}
-
-async function open(lane: LaneName, options: Partial<WriterOptions> = {}): Promise<Opened> {
-  let added = 0
-  const opened = { stored: new Array<number>(), told: new Array<Problem | undefined>(), rooms: new Array<number>() }
-  const counts = { in: 0, refused: 0, pending: 0 }
-  const writer = await openWriter({
-    bus,
-    lane,
-    uid: lane.route.toUpperCase(),
-    epoch: 1,
-    signal: installation.signal,
-    start: previous => previous ?? '0',
-    tell: problem => opened.told.push(problem),
-    share: { records: 10_000, bytes: 32 * 2 ** 20 },
-    counts,
-    events: {
-      stored: ordinal => opened.stored.push(ordinal),
-      roomAgain: () => opened.rooms.push(added),
-      position: () => String(added),
-    },
-    ...options,
-  })
+/** A writer whose position is the number of records added. */
+async function open(lane: LaneName, options: Partial<WriterOptions> = {}) {
+  const opened = await openLaneFor({ bus, signal: installation.signal }, lane, options)
   // The position is told after the record was added: it must not be asked in between.
   const add = (view: RecordView): number => {
-    const ordinal = writer.add(view)
-    added++
+    const ordinal = opened.writer.add(view)
+    opened.at.position++
     return ordinal
   }
-  return { ...opened, writer, counts, add }
+  return { ...opened, add }
 }
 
 async function readAll(lane: LaneName, records: number): Promise<LaneBatch[]> {
