@@ -1,6 +1,6 @@
 /** One record at the hops that it has passed, as text and as JSON. Pure. */
 import { isUtf8 } from 'node:buffer'
-import type { Record } from '@millrace/record'
+import type { Record, Timestamp } from '@millrace/record'
 
 /** A record as its lane holds it. */
 interface StoredRecord extends Record {
@@ -46,7 +46,10 @@ export function tappedJson({ stored, sink, ...place }: Tapped): object {
   return {
     ...place,
     ...(stored && {
-      stored: 'problem' in stored ? stored : { ...stored, ...bytesOf(stored), value: json(stored.value) },
+      stored:
+        'problem' in stored
+          ? stored
+          : { ...stored, ...bytesOf(stored), ...numberOf(stored), value: json(stored.value) },
     }),
     ...(sink && { sink: { ...sink, ...bytesOf(sink) } }),
   }
@@ -58,12 +61,20 @@ const block = (title: string, lines: readonly string[]): string =>
 function storedLines(stored: NonNullable<Tapped['stored']>, width: number): string[] {
   if ('problem' in stored) return [stored.problem]
   const { timestamp, offset, key, headers, value } = stored
-  const when = timestamp < 0 ? 'no time' : new Date(timestamp).toISOString()
   return [
-    [when, ...(offset === undefined ? [] : [`offset ${offset}`]), `key ${shown(key, width)}`].join('  '),
+    [timeText(timestamp), ...(offset === undefined ? [] : [`offset ${offset}`]), `key ${shown(key, width)}`].join('  '),
     ...headerLines(headers, width),
     `value ${shown(value, width)}`,
   ]
+}
+
+/** The latest that a date can be, in milliseconds. */
+const latestDate = 8.64e15
+
+/** A time beyond every date, as somebody's mistake of a unit makes it, is shown as the number that it is. */
+function timeText(timestamp: Timestamp): string {
+  if (timestamp < 0) return 'no time'
+  return timestamp > latestDate ? `${timestamp} ms` : new Date(Number(timestamp)).toISOString()
 }
 
 function sinkLines({ to, key = null, headers = [], problem }: SunkRecord, width: number): string[] {
@@ -99,6 +110,10 @@ const bytesOf = ({ key, headers }: Pick<SunkRecord, 'key' | 'headers'>) => ({
   ...(key === undefined ? {} : { key: json(key) }),
   ...(headers && { headers: headers.map(([name, value]) => [name, json(value)]) }),
 })
+
+/** JSON's numbers are exact up to 2^53. */
+const numberOf = ({ timestamp }: Pick<Record, 'timestamp'>) =>
+  typeof timestamp === 'bigint' ? { timestamp: String(timestamp) } : {}
 
 function json(bytes: Buffer | null): { text: string } | { hex: string } | null {
   if (bytes === null) return null

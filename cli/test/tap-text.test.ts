@@ -42,6 +42,15 @@ test('a record stands at both hops, one below the other', () => {
   })
 })
 
+test.each([8.64e15 + 1, 1_700_000_000_000_000_001n])(
+  'a time of %s ms, which is no date, is shown as it is',
+  timestamp => {
+    const record = { ...stored, timestamp }
+    expect(renderTapped({ ...place, stored: record }, 100)).toContain(`stored     ${timestamp} ms  offset 41`)
+    expect(JSON.stringify(tappedJson({ ...place, stored: record }))).toContain(String(timestamp))
+  },
+)
+
 test('what did not go out says why', () => {
   const lines = (sink: Tapped['sink']) =>
     renderTapped({ ...place, ...(sink && { sink }) }, 100)

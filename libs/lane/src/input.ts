@@ -65,7 +65,7 @@ export class RecordInput implements ExpressionInput {
   }
 
   get time(): number {
-    return this.#view.timestamp
+    return Number(this.#view.timestamp)
   }
 
   get topic(): string | null {

@@ -10,6 +10,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { codecNumber, codecOf, type Compression } from './compression.ts'
 import { BatchError } from './errors.ts'
+import { type Timestamp, timestampOf } from './timestamp.ts'
 
 /** The size of a batch without records. */
 export const headerBytes = 61
@@ -37,13 +38,13 @@ export interface ProducerStamp {
 /** A batch that no producer numbers. */
 export const noProducer: ProducerStamp = { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false }
 
-/** A batch's header. Ids and offsets are as on the wire; timestamps are milliseconds, exact numbers. */
+/** A batch's header. Ids and offsets are as on the wire. */
 export interface BatchHeader extends ProducerStamp {
   baseOffset: bigint
   /** The offset of the last record is `baseOffset + lastOffsetDelta`. */
   lastOffsetDelta: number
-  baseTimestamp: number
-  maxTimestamp: number
+  baseTimestamp: Timestamp
+  maxTimestamp: Timestamp
   count: number
   compression: Compression
   /** With `logAppendTime` each record's timestamp is `maxTimestamp`. */
@@ -55,8 +56,8 @@ export interface BatchHeader extends ProducerStamp {
 /** What the builder knows when it closes a batch. */
 interface Contents {
   count: number
-  baseTimestamp: number
-  maxTimestamp: number
+  baseTimestamp: Timestamp
+  maxTimestamp: Timestamp
   compression: Compression
 }
 
@@ -85,7 +86,7 @@ export function stampBatch(batch: Buffer, stamp: ProducerStamp): void {
 }
 
 /** Makes the header that a batch has taken from another one that of its own records: fewer, and not as many bytes. */
-export function resize(batch: Buffer, count: number, maxTimestamp: number): void {
+export function resize(batch: Buffer, count: number, maxTimestamp: Timestamp): void {
   batch.writeInt32BE(batch.length - lengthEnd, 8)
   batch.writeBigInt64BE(BigInt(maxTimestamp), 35)
   batch.writeInt32BE(count, 57)
@@ -111,8 +112,8 @@ export function readHeader(batch: Buffer): BatchHeader {
   return {
     baseOffset: batch.readBigInt64BE(0),
     lastOffsetDelta,
-    baseTimestamp: readTimestamp(batch, 27),
-    maxTimestamp: readTimestamp(batch, 35),
+    baseTimestamp: timestampOf(batch.readBigInt64BE(27)),
+    maxTimestamp: timestampOf(batch.readBigInt64BE(35)),
     producerId: batch.readBigInt64BE(43),
     producerEpoch: batch.readInt16BE(51),
     baseSequence: batch.readInt32BE(53),
@@ -133,12 +134,6 @@ function checkFrame(batch: Buffer): void {
   if (crc32c(batch.subarray(attributesAt)) !== batch.readUInt32BE(crcAt)) {
     throw new BatchError('bad_crc', `The crc of a batch of ${size} bytes does not match.`)
   }
-}
-
-function readTimestamp(batch: Buffer, at: number): number {
-  const timestamp = Number(batch.readBigInt64BE(at))
-  if (Number.isSafeInteger(timestamp)) return timestamp
-  throw new BatchError('malformed', `A timestamp of ${timestamp}, which is beyond 2^53.`)
 }
 
 /** The size of the batch that begins at `at`, where 12 bytes of it are there. Throws BatchError, `malformed`. */

@@ -3,7 +3,8 @@ import { ByteWriter } from './byte-writer.ts'
 import { type Compression, compress } from './compression.ts'
 import { BatchError } from './errors.ts'
 import type { RecordView } from './record.ts'
-import { varintSize } from './varint.ts'
+import { isTimestamp, type Timestamp, timestampDelta } from './timestamp.ts'
+import { longVarintSize, varintSize } from './varint.ts'
 
 /** Format v2 says lengths in 32 bits, signed. */
 const maxBatchBytes = 2 ** 31 - 1
@@ -21,8 +22,8 @@ export interface FinishOptions {
 export class BatchBuilder {
   #to = new ByteWriter(firstBuffer)
   #count = 0
-  #baseTimestamp = 0
-  #maxTimestamp = 0
+  #baseTimestamp: Timestamp = 0
+  #maxTimestamp: Timestamp = 0
 
   /** Records added since the last batch. */
   get count(): number {
@@ -36,14 +37,12 @@ export class BatchBuilder {
 
   /**
    * Copies the record. Throws BatchError, and the batch stays as it was: `too_large` where the batch would pass
-   * 2^31 - 1 bytes, `malformed` for a timestamp that is not a safe integer (or that far from the batch's first).
+   * 2^31 - 1 bytes, `malformed` for a timestamp that is none.
    */
   add(view: RecordView): void {
     const first = this.#count === 0
-    const delta = first ? 0 : view.timestamp - this.#baseTimestamp
-    if (!Number.isSafeInteger(view.timestamp) || !Number.isSafeInteger(delta)) {
-      throw new BatchError('malformed', `A timestamp of ${view.timestamp}.`)
-    }
+    if (!isTimestamp(view.timestamp)) throw new BatchError('malformed', `A timestamp of ${view.timestamp}.`)
+    const delta = first ? 0 : timestampDelta(view.timestamp, this.#baseTimestamp)
     const size = this.#sizeOf(view, delta)
     const bytes = varintSize(size) + size
     if (this.bytes + bytes > maxBatchBytes) {
@@ -78,12 +77,12 @@ export class BatchBuilder {
     return batch
   }
 
-  #sizeOf(view: RecordView, timestampDelta: number): number {
+  #sizeOf(view: RecordView, delta: Timestamp): number {
     const keyBytes = view.keyStart < 0 ? 0 : view.keyEnd - view.keyStart
     const valueBytes = view.valueStart < 0 ? 0 : view.valueEnd - view.valueStart
     return (
       1 +
-      varintSize(timestampDelta) +
+      (typeof delta === 'number' ? varintSize(delta) : longVarintSize(delta)) +
       varintSize(this.#count) +
       varintSize(keyBytes) +
       keyBytes +
@@ -94,11 +93,11 @@ export class BatchBuilder {
     )
   }
 
-  #write(view: RecordView, size: number, timestampDelta: number): void {
+  #write(view: RecordView, size: number, delta: Timestamp): void {
     const to = this.#to
     to.varint(size)
     to.byte(0) // attributes
-    to.varint(timestampDelta)
+    to.delta(delta)
     to.varint(this.#count) // offset delta
     to.nullable(view.keyIn, view.keyStart, view.keyEnd)
     to.nullable(view.valueIn, view.valueStart, view.valueEnd)

@@ -38,7 +38,22 @@ export class ByteReader {
       if (byte < 0x80) return magnitude
       scale *= 0x80
     }
-    throw new BatchError('malformed', `A varint of more than ${longestVarint} bytes at ${this.at - longestVarint}.`)
+    throw this.#endless()
+  }
+
+  /** The next varint as it is, whatever of 64 bits. */
+  longVarint(): bigint {
+    let bits = 0n
+    for (let shift = 0n; shift < 7 * longestVarint; shift += 7n) {
+      const byte = this.byte()
+      bits |= BigInt(byte & 0x7f) << shift
+      if (byte < 0x80) return (BigInt.asUintN(64, bits) >> 1n) ^ -(bits & 1n)
+    }
+    throw this.#endless()
+  }
+
+  #endless(): BatchError {
+    return new BatchError('malformed', `A varint of more than ${longestVarint} bytes at ${this.at - longestVarint}.`)
   }
 
   /** The next byte. */

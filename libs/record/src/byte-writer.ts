@@ -1,4 +1,5 @@
-import { writeVarint } from './varint.ts'
+import type { Timestamp } from './timestamp.ts'
+import { writeLongVarint, writeVarint } from './varint.ts'
 
 /** Below this many bytes a loop beats the call of `copy` (30 ns). */
 const shortRange = 24
@@ -30,6 +31,12 @@ export class ByteWriter {
   /** Appends a safe integer. */
   varint(value: number): void {
     this.at = writeVarint(this.bytes, this.at, value)
+  }
+
+  /** Appends the difference of two timestamps. */
+  delta(value: Timestamp): void {
+    if (typeof value === 'number') this.varint(value)
+    else this.at = writeLongVarint(this.bytes, this.at, value)
   }
 
   /** Copies a range. A null one (start and end -1) copies nothing. */

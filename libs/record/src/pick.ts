@@ -2,6 +2,7 @@ import { headerBytes, readHeader, resize } from './batch-header.ts'
 import { compress } from './compression.ts'
 import { BatchReader } from './reader.ts'
 import type { RecordView } from './record.ts'
+import type { Timestamp } from './timestamp.ts'
 
 /** Whether a record stays. */
 export type Keep = (view: RecordView, offset: bigint) => boolean
@@ -16,12 +17,12 @@ export function pickRecords(batch: Buffer, keep: Keep, limit: { maxBytes: number
   const { baseOffset, count, compression } = reader.open(batch)
   const { view } = reader
   const kept: Buffer[] = []
-  let maxTimestamp = Number.NEGATIVE_INFINITY
+  let maxTimestamp: Timestamp = Number.NEGATIVE_INFINITY
   for (let start = 0; reader.next(); start = view.headersEnd) {
     if (!keep(view, baseOffset + BigInt(reader.offsetDelta))) continue
     // A record ends with its headers.
     kept.push(view.headersIn.subarray(start, view.headersEnd))
-    maxTimestamp = Math.max(maxTimestamp, view.timestamp)
+    if (view.timestamp > maxTimestamp) maxTimestamp = view.timestamp
   }
   if (kept.length === count) return batch
   if (kept.length === 0) return undefined

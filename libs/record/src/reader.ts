@@ -3,6 +3,7 @@ import { ByteReader } from './byte-reader.ts'
 import { decompress } from './compression.ts'
 import { BatchError } from './errors.ts'
 import type { RecordView } from './record.ts'
+import { type Timestamp, timestampOf } from './timestamp.ts'
 import { emptyView } from './view.ts'
 
 /** A record has at least its length, attributes, two deltas, two lengths and a count. */
@@ -25,9 +26,9 @@ export class BatchReader {
   readonly #from = new ByteReader()
   #left = 0
   #lastOffsetDelta = -1
-  #baseTimestamp = 0
+  #baseTimestamp: Timestamp = 0
   /** Where the broker set the time: the timestamp of every record. */
-  #appendTime: number | undefined
+  #appendTime: Timestamp | undefined
 
   /** `maxBytes`: the most that the records of a compressed batch may come to. */
   constructor({ maxBytes }: { maxBytes: number }) {
@@ -83,7 +84,7 @@ export class BatchReader {
   #readRecord(from: ByteReader): void {
     const { view } = this
     from.byte() // attributes: none are defined
-    view.timestamp = this.#timestamp(from.varint())
+    view.timestamp = this.#timestamp(from)
     this.offsetDelta = this.#nextOffset(from.varint())
     view.keyEnd = from.skip(true)
     view.keyStart = from.start
@@ -100,12 +101,15 @@ export class BatchReader {
     view.keyIn = view.valueIn = view.headersIn = from.bytes
   }
 
-  #timestamp(delta: number): number {
-    const timestamp = this.#baseTimestamp + delta
-    if (!Number.isSafeInteger(delta) || !Number.isSafeInteger(timestamp)) {
-      throw new BatchError('malformed', `A timestamp of ${timestamp}, which is beyond 2^53.`)
-    }
-    return this.#appendTime ?? timestamp
+  #timestamp(from: ByteReader): Timestamp {
+    const { at } = from
+    const base = this.#baseTimestamp
+    const delta = from.varint()
+    if (this.#appendTime !== undefined) return this.#appendTime
+    const timestamp = typeof base === 'number' ? base + delta : Number.NaN
+    if (Number.isSafeInteger(delta) && Number.isSafeInteger(timestamp)) return timestamp
+    from.at = at
+    return timestampOf(BigInt(base) + from.longVarint())
   }
 
   /** Offsets grow; compaction leaves gaps. */

@@ -6,13 +6,14 @@
  * a reader or a mapper reuses for record after record, so that carrying a record allocates nothing.
  */
 
+import type { Timestamp } from './timestamp.ts'
+
 /** A header's name and value. Names may repeat and their order is kept; a value may be null (Kafka allows it). */
 export type Header = readonly [name: string, value: Buffer | null]
 
 /** One record, whole and owned by whoever holds it. */
 export interface Record {
-  /** Milliseconds since the epoch; -1 where the source has none. */
-  timestamp: number
+  timestamp: Timestamp
   key: Buffer | null
   value: Buffer | null
   headers: Header[]
@@ -25,7 +26,7 @@ export interface Record {
  * A view is valid until its owner moves on: who keeps a record longer calls `recordOf`.
  */
 export interface RecordView {
-  timestamp: number
+  timestamp: Timestamp
   keyIn: Buffer
   keyStart: number
   keyEnd: number

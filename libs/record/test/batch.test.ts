@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BatchBuilder, BatchReader, batchesIn, readHeader, type Record, stampBatch, viewOf } from '../src/index.ts'
-import { plain, read, records, write } from './batches.ts'
+import { latest, plain, read, records, write } from './batches.ts'
 
 const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const time = 1_700_000_000_000
@@ -48,7 +48,7 @@ test('any records come back as they were, with every compression', () => {
         count: all.length,
         lastOffsetDelta: all.length - 1,
         baseTimestamp: timestamps[0],
-        maxTimestamp: Math.max(...timestamps),
+        maxTimestamp: latest(timestamps),
         compression,
       })
       expect(read(batch)).toEqual(all)
@@ -151,7 +151,7 @@ test('a control batch says that it is one', () => {
 test('a timestamp that a batch cannot hold is refused, and the batch stays as it was', () => {
   const builder = new BatchBuilder()
   builder.add(viewOf({ ...plain('a'), timestamp: -1 }))
-  for (const timestamp of [0.5, Number.NaN, 2 ** 53, Number.MAX_SAFE_INTEGER]) {
+  for (const timestamp of [0.5, Number.NaN, 2 ** 53, 1n, 2n ** 63n]) {
     expect(() => builder.add(viewOf({ ...plain('b'), timestamp }))).toThrow(
       expect.objectContaining({ code: 'malformed' }),
     )

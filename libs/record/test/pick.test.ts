@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BatchReader, pickRecords, readHeader, type Record, recordOf, sliceBatch, stampBatch } from '../src/index.ts'
-import { plain, records, write } from './batches.ts'
+import { latest, plain, records, write } from './batches.ts'
 
 const limit = { maxBytes: 1 << 20 }
 const compression = fc.constantFrom('none', 'gzip', 'snappy', 'lz4', 'zstd')
@@ -37,7 +37,7 @@ test('what is picked has the offsets, timestamps and bytes that it had, and is o
       expect(placedRecords(picked)).toEqual(expected)
       expect(picked === batch).toBe(expected.length === all.length)
       const timestamps = expected.map(([, { timestamp }]) => timestamp)
-      const header = { ...readHeader(batch), count: expected.length, maxTimestamp: Math.max(...timestamps) }
+      const header = { ...readHeader(batch), count: expected.length, maxTimestamp: latest(timestamps) }
       expect(picked && readHeader(picked)).toEqual(picked && header)
     }),
   )

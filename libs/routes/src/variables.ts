@@ -62,7 +62,10 @@ export class RecordVariable {
 
   get time(): Date | null {
     const { time } = this.#variables.input
-    return time === -1 ? null : new Date(time)
+    if (time === -1) return null
+    const date = new Date(time)
+    if (Number.isNaN(date.getTime())) throw new ExpressionError('record.time: no date is so late, or so early')
+    return date
   }
 }
 

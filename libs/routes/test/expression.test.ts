@@ -1,4 +1,4 @@
-import { compileExpression, ExpressionError, type ExpressionInput } from '@millrace/routes'
+import { compileExpression, compileTemplate, ExpressionError, type ExpressionInput } from '@millrace/routes'
 import { describe, expect, test } from 'vitest'
 import { filterFault } from '../src/expression.ts'
 
@@ -33,6 +33,12 @@ describe('variables', () => {
     expect(passes('record.key == null && record.value == null && record.time == null', input())).toBe(true)
     expect(passes('source.topic == null && source.levels == []', input())).toBe(true)
     expect(passes('source.partition == null && source.offset == null && source.device == null', input())).toBe(true)
+  })
+
+  test.each([8.64e15 + 1, 1.7e18, -(2 ** 63)])('a time of %d ms, which is no date, is an ExpressionError', time => {
+    const record = input({}, { time })
+    expect(() => passes('record.time > timestamp("1970-01-02T00:00:00Z")', record)).toThrow(ExpressionError)
+    expect(() => compileTemplate('${record.time}')(record)).toThrow(ExpressionError)
   })
 
   test('a whole number beyond 2^53 in JSON keeps its digits', () => {
