@@ -95,7 +95,7 @@ function changed(kept: KeptRoute, old: Route | undefined, route: Route): KeptRou
   const had = [...new Set([...(old === undefined ? (kept.lanes ?? []) : lanesOf(kept, old)), ...(kept.retiring ?? [])])]
   const wants = wantedLanes(route, had)
   const retiring = had.filter(lane => !wants.includes(lane))
-  // Without any `lanes`, its lister has never found any: a source's `start` is for those that it finds first.
+  // Without any `lanes`, its lister has never looked: a source's `start` is for those that it finds first.
   return isListed(route) && kept.lanes !== undefined ? { ...next, lanes: wants, retiring } : { ...next, retiring }
 }
 

@@ -15,13 +15,17 @@ const mostLanes = 2_000
 const mostBytes = 900_000
 
 /**
- * Keeps what the lister of one route has newly found; false where none has found anything. Rejects with ConflictError
+ * Keeps what the lister of one route has newly found, and that it has looked: what is not there then comes late. False
+ * where there is nothing new. Rejects with ConflictError
  * where the routes have changed meanwhile, UnknownOutcomeError.
  */
 export async function learn({ store, kept, routes, now, problems }: Omit<Ending, 'bus'>): Promise<boolean> {
   for (const route of routes.filter(({ lister }) => lister)) {
     // Of a topic that the route does not read any more nothing comes back, whatever its lister says.
-    const attempt = async () => withLanes(kept.document, route, wantedLanes(route.spec, lanesFound(route, now)))
+    const attempt = async () => {
+      const found = lanesFound(route, now)
+      return found === undefined ? kept.document : withLanes(kept.document, route, wantedLanes(route.spec, found))
+    }
     const next = await problems.attempt(route.name, 'placing what its lister found', attempt)
     if (next === undefined || next === kept.document) continue
     await store.routes.write('current', next, kept.revision)
@@ -32,7 +36,7 @@ export async function learn({ store, kept, routes, now, problems }: Omit<Ending,
 
 /** The routes with more lanes of one. AlarmError `too_many_lanes` where they would not fit into one message. */
 function withLanes(before: RoutesDocument, { name }: RouteLanes, found: readonly string[]): RoutesDocument {
-  if (found.length === 0) return before
+  if (found.length === 0 && before.routes[name]?.lanes !== undefined) return before
   const next = extended(before, name, found)
   if (Buffer.byteLength(JSON.stringify(next)) <= mostBytes) return next
   const message = `with its ${found.length} new partitions the document of all routes would be larger than ${mostBytes} bytes: let fewer topics be read in this installation.`
@@ -40,23 +44,29 @@ function withLanes(before: RoutesDocument, { name }: RouteLanes, found: readonly
 }
 
 /**
- * The lanes that the route's lister has found and that are not known yet, in its order. What counts is what it says
- * under the epoch that it has now, for this version of the route. AlarmError `too_many_lanes`.
+ * The lanes that the route's lister has found and that are not known yet, in its order; undefined where it has not
+ * looked. What counts is what it says under the epoch that it has now, for this version of the route. AlarmError
+ * `too_many_lanes`.
  */
-export function lanesFound(route: RouteLanes, now: Situation): string[] {
+export function lanesFound(route: RouteLanes, now: Situation): string[] | undefined {
+  const listed = listing(route, now)
+  if (listed === undefined) return undefined
   const known = new Set([...route.lanes, ...route.retiring])
-  const found = [...new Set(listing(route, now))].filter(lane => !known.has(lane))
+  const found = [...new Set(listed)].filter(lane => !known.has(lane))
   if (known.size + found.length <= mostLanes) return found
   const message = `its source has ${known.size + found.length} partitions, and a route can have ${mostLanes} at most: share its topics out to several routes.`
   throw new AlarmError('too_many_lanes', message)
 }
 
-function listing({ name, uid, version }: RouteLanes, { documents, instances }: Situation): readonly string[] {
+function listing(
+  { name, uid, version }: RouteLanes,
+  { documents, instances }: Situation,
+): readonly string[] | undefined {
   const id = listerId(name)
   for (const [key, { document }] of documents) {
     const told = document.actors.find(actor => actor.id === id && actor.uid === uid)
     const said = instances.get(key)?.heartbeat.actors.find(actor => actor.id === id && actor.epoch === told?.epoch)
     if (said?.version === version && said.lanes !== undefined) return said.lanes
   }
-  return []
+  return undefined
 }

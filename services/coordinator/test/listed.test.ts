@@ -38,7 +38,7 @@ function seen(said: Partial<ActorReport>, uid = known.uid): Situation {
 test('what a lister finds beyond what is known becomes lanes; what it does not find any more is left alone', () => {
   expect(lanesFound(known, seen({ lanes: ['t/0', 't/1', 't/2', 'u/0'] }))).toEqual(['t/2', 'u/0'])
   expect(lanesFound(known, seen({ lanes: [] }))).toEqual([])
-  expect(lanesFound(known, seen({}))).toEqual([])
+  expect(lanesFound(known, seen({}))).toBeUndefined()
 })
 
 test.each([
@@ -46,7 +46,7 @@ test.each([
   ['of the route as it was', seen({ lanes: ['t/2'], version: 1 })],
   ['of an earlier route of that name', seen({ lanes: ['t/2'] }, 'another')],
 ])('what a lister says %s does not count', (_, situation) => {
-  expect(lanesFound(known, situation)).toEqual([])
+  expect(lanesFound(known, situation)).toBeUndefined()
 })
 
 test('more partitions than a route can have lanes: an alarm, and none of them is taken', () => {
@@ -85,6 +85,17 @@ test('a lister that goes, finds less, or is another one, under another leader to
   await rig.placed('kafka-egress', 3)
   expect((await kept())?.lanes).toEqual(['a/0', 'b/0', 'b/1'])
   expect(placed.every(it => sink.running.get(it.id)?.epoch === it.epoch)).toBe(true)
+  rig.check()
+})
+
+test('that a lister has looked is kept, though nothing was there: what it finds from then on has come late', async () => {
+  const { rig, source, kept } = await listing([])
+  await using _ = rig
+  await eventually(async () => (await kept())?.lanes?.length === 0, { what: 'that it has looked' })
+  source.finds = ['a/0']
+  source.say()
+  await rig.placed('kafka-egress', 1)
+  expect((await kept())?.lanes).toEqual(['a/0'])
   rig.check()
 })
 

@@ -145,7 +145,8 @@ export class World {
   /** The routes are written by compare-and-set, so whoever believes that it leads knows them as they are. */
   #learn(seen: Situation): void {
     for (const route of this.routes.values()) {
-      if (route.lister) this.routes.set(route.name, { ...route, lanes: [...route.lanes, ...lanesFound(route, seen)] })
+      const found = route.lister ? lanesFound(route, seen) : undefined
+      if (found !== undefined) this.routes.set(route.name, { ...route, lanes: [...route.lanes, ...found] })
     }
   }
 

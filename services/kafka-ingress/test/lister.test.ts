@@ -84,6 +84,22 @@ test('before any listing was kept, all that is found is there from the beginning
   expect(await rig.values('begins/0')).toEqual(numbers(11, 20))
 })
 
+test('a topic that was missing when the route began starts with its first record, though another lister finds it', async () => {
+  await using rig = await Rig.start(kafka.brokers[0] ?? '')
+  const options = { source: { topics: ['missing'], start: 'latest' }, lane: 'missing/0' }
+  const first = rig.list(options)
+  await first.is('holding topic_missing')
+  expect(first.lanes).toEqual([])
+  await first.drain()
+  await rig.keep([])
+  await kafka.createTopic('missing')
+  await producing.send('missing', numbers(1, 10))
+  await listed(rig.list(options))
+  rig.run(options)
+  await rig.stored(10, 'missing/0')
+  expect(await rig.values('missing/0')).toEqual(numbers(1, 10))
+})
+
 test('Kafka away holds the lister', async () => {
   await using rig = await Rig.start('127.0.0.1:1')
   const run = rig.list()
