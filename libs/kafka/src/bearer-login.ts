@@ -10,17 +10,23 @@ const end = '\u0001'
 const lengthBytes = 4
 
 /** Logs in with a token that is asked for anew each time, also when a session is renewed. */
-export function bearerLogin(token: TokenSource): Mechanism {
+export function bearerLogin(tokens: TokenSource): Mechanism {
   return {
     mechanism: 'oauthbearer',
     authenticationProvider: ({ host, port, saslAuthenticate }) => ({
       async authenticate() {
-        const message = `n,,${end}auth=Bearer ${await token()}${end}${end}`
-        const refusal = await saslAuthenticate({
+        const message = `n,,${end}auth=Bearer ${await tokens.next()}${end}${end}`
+        const answer = saslAuthenticate({
           request: { encode: () => withLength(Buffer.from(message)) },
           response: { decode: bytes => bytes.subarray(lengthBytes), parse: bytes => bytes },
         })
-        if (refusal instanceof Buffer && refusal.length > 0) throw refusedToken(`${host}:${port}`)
+        const refusal = await answer.catch((error: unknown) => {
+          tokens.forget()
+          throw error
+        })
+        if (!(refusal instanceof Buffer) || refusal.length === 0) return
+        tokens.forget()
+        throw refusedToken(`${host}:${port}`)
       },
     }),
   }

@@ -35,13 +35,13 @@ export interface ClusterUser {
 
 /** How to reach the cluster of a connection. Its secrets are read, and tokens asked for, whenever a connection is made. */
 export function clusterSettings(connection: KafkaConnection, { credentials, clientId }: ClusterUser): ClusterSettings {
-  const token = tokenSource(connection, credentials)
+  const tokens = tokenSource(connection, credentials)
   return {
     brokers: connection.brokers.map(addressOf),
     clientId,
     async access() {
       const held = await credentials()
-      const sasl = token === undefined ? passwordLogin(connection, held) : bearerLogin(token)
+      const sasl = tokens === undefined ? passwordLogin(connection, held) : bearerLogin(tokens)
       return { tls: tlsOptions(connection, held), sasl }
     },
     connectTimeout,
@@ -79,7 +79,7 @@ function tokenSource({ auth }: KafkaConnection, credentials: ClusterUser['creden
   if (identity !== undefined) return remembering(() => identityToken(identity.audience, process.env))
   const sasl = auth?.sasl
   if (sasl?.mechanism !== 'oauthbearer') return undefined
-  if ('tokenFile' in sasl) return async () => readToken(sasl.tokenFile, await credentials())
+  if ('tokenFile' in sasl) return { next: async () => readToken(sasl.tokenFile, await credentials()), forget() {} }
   return remembering(async () => clientToken(sasl, await credentials()))
 }
 

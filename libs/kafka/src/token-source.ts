@@ -7,8 +7,13 @@ export interface Token {
   lifetime: number
 }
 
-/** Gives a token for a login that begins now. Rejects with KafkaError `no_token`. */
-export type TokenSource = () => Promise<string>
+/** Where the tokens for logins come from. */
+export interface TokenSource {
+  /** A token for a login that begins now. Rejects with KafkaError. */
+  next(): Promise<string>
+  /** The broker does not want the last one: it is not used again. */
+  forget(): void
+}
 
 /** A token is not used for a new login in its last fifth, nor in its last 30 s: a session lasts as long as its token. */
 const leastLeft = 30_000
@@ -28,12 +33,17 @@ export function remembering(ask: () => Promise<Token>): TokenSource {
     value = token.value
     return value
   }
-  return async () => {
-    if (performance.now() < goodUntil) return value
-    asking ??= renew().finally(() => {
-      asking = undefined
-    })
-    return await asking
+  return {
+    async next() {
+      if (performance.now() < goodUntil) return value
+      asking ??= renew().finally(() => {
+        asking = undefined
+      })
+      return await asking
+    },
+    forget() {
+      goodUntil = Number.NEGATIVE_INFINITY
+    },
   }
 }
 

@@ -76,6 +76,17 @@ test('client credentials: asked for once, as RFC 6749 has it, and used for every
   expect([kind, atob(encoded ?? '')]).toEqual(['Basic', 'me:correct%3Ahorse%25'])
 })
 
+test('a token that the broker refuses is not used again, however long it says it lasts', async () => {
+  await using issuer = await Issuer.start()
+  issuer.answer = () => ({ body: JSON.stringify({ access_token: issuedFor('client', -60), expires_in: 3_600 }) })
+  const settings = settingsOf(byClient(issuer.url))
+  await expect(Cluster.open(settings)).rejects.toMatchObject({ code: 'authentication' })
+  issuer.answer = () => ({ body: tokenFor(300) })
+  using cluster = await Cluster.open(settings)
+  expect((await cluster.broker(1)).open).toBe(true)
+  expect(issuer.calls).toHaveLength(2)
+})
+
 test('topics are made by a token as well', async () => {
   await using issuer = await Issuer.start()
   using cluster = await openWith(byClient(issuer.url))
