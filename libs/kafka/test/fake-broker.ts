@@ -269,7 +269,7 @@ export class FakeBroker implements AsyncDisposable {
         to.int32(id)
           .int16(0)
           .int64(log?.end ?? 0n)
-          .int64(0n)
+          .int64(log?.end ?? 0n)
         if (version >= 5) to.int64(0n)
         to.int32(-1)
         if (version >= 11) to.int32(-1)

@@ -92,6 +92,8 @@ test('transactions: readers of committed records see those that were committed, 
     using all = await open(topic, 'readUncommitted')
     const seen = ['a 1', 'a 2', 'other b 1', 'other b 2', 'c 1', 'c 2', 'none']
     await comesTo(async () => valuesOf(await readAll(committed.log)), seen)
+    // One record of the unfinished one, and the one behind.
+    expect(await committed.log.fetch(await committed.log.offsetAt('latest'))).toMatchObject({ heldBack: 2n })
     expect(valuesOf(await readAll(all.log))).toHaveLength(15)
     // From any offset on, the same: what a Fetch says of aborted transactions is enough.
     const batches = await readAll(committed.log)

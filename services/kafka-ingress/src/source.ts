@@ -31,6 +31,7 @@ import { BatchError, readHeader, sliceBatch, viewOf } from '@millrace/record'
 import { type KafkaSource, sourceOf } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
 import { Group } from './group.ts'
+import { HeldBack } from './held-back.ts'
 import { gapBefore, neverRead, parsePosition, type Position, positionText, startOf } from './position.ts'
 
 /** Opens the lane: `start` turns its last position into the one of the opening batch (R4). */
@@ -52,6 +53,7 @@ export class Source implements SourceEvents {
   readonly #openLane: OpenLane
   readonly #condition: Condition
   readonly #group: Group
+  readonly #heldBack: HeldBack
   #position: Position = { clusterId: '', topicId: '', offset: 0n, leaderEpoch: -1 }
   #ordinal = 0
   /** Whether the position has moved past what was passed on, and when that was stored last. */
@@ -72,6 +74,7 @@ export class Source implements SourceEvents {
     this.#openLane = openLane
     this.#condition = new Condition(state)
     this.#group = new Group(this.#route.group ?? `millrace-${installation}-${route.name}`, this.#tellGroup)
+    this.#heldBack = new HeldBack(this.#tellHeldBack)
   }
 
   /** Runs until it is drained or aborted. Rejects where the lane can't be written any more, and at a gap (AlarmError). */
@@ -101,6 +104,11 @@ export class Source implements SourceEvents {
   readonly #tellGroup = (problem: Problem | undefined): void => {
     if (problem === undefined) return this.#condition.withdraw('group_behind')
     this.#notice(problem.code, `${problem.message} Data is not affected, only what tools see of the lag.`)
+  }
+
+  readonly #tellHeldBack = (problem: Problem | undefined): void => {
+    if (problem === undefined) this.#condition.withdraw('open_transaction')
+    else this.#notice(problem.code, problem.message)
   }
 
   async #begin(previous: string | undefined): Promise<string> {
@@ -148,6 +156,7 @@ export class Source implements SourceEvents {
       if (!writer.room) await unlessAborted(this.#room(), over)
       const fetched = await unlessAborted(log.fetch(this.#position.offset), over)
       if (fetched === undefined || !(fresh() || (await allowed()))) break
+      this.#heldBack.look(fetched)
       this.#pass(fetched, writer)
       this.#group.follow(log)
     }

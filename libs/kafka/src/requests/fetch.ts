@@ -37,6 +37,8 @@ export interface Fetched {
   /** Milliseconds for which the broker wants to hear no more of us. */
   throttle: number
   aborted: AbortedTransaction[]
+  /** How many offsets a reader of committed records may not see yet: a transaction is open before them. */
+  heldBack: bigint
   /** Record batches, the last of which may be cut. */
   records: Buffer
 }
@@ -80,8 +82,8 @@ export function fetchLog({ topic, topicId = '', partition }: PartitionName, what
         const partitions = from.array(() => {
           from.int32() // partition
           const error = from.int16()
-          from.int64() // high watermark
-          from.int64() // last stable offset
+          const [highWatermark, lastStable] = [from.int64(), from.int64()]
+          const heldBack = isolation === 'readCommitted' && lastStable >= 0n ? highWatermark - lastStable : 0n
           if (version >= 5) from.int64() // start of the log
           const aborted = from.array(() => {
             const transaction = { producerId: from.int64(), firstOffset: from.int64() }
@@ -89,14 +91,14 @@ export function fetchLog({ topic, topicId = '', partition }: PartitionName, what
             return transaction
           })
           if (version >= 11) from.int32() // preferred replica
-          const answer = { error, throttle, aborted, records: from.bytes() }
+          const answer = { error, throttle, aborted, heldBack, records: from.bytes() }
           from.end()
           return answer
         })
         from.end()
         return partitions
       })
-      return answers.flat()[0] ?? { error, throttle, aborted: [], records: Buffer.alloc(0) }
+      return answers.flat()[0] ?? { error, throttle, aborted: [], heldBack: 0n, records: Buffer.alloc(0) }
     },
   }
 }
