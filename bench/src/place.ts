@@ -15,7 +15,7 @@ export interface Place extends AsyncDisposable {
 
 export async function openPlace(): Promise<Place> {
   const folder = await mkdtemp(path.join(tmpdir(), 'millrace-bench-'))
-  const kafka = await startKafka()
+  const kafka = await startKafka({ fast: true })
   const admin = new KafkaClient({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   return {

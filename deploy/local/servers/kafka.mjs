@@ -15,6 +15,7 @@ import { ask, requireFree } from './ports.mjs'
  * @property {{port: number, advertisedPort: number}} [proxied] one more listener, which tells clients to come to another
  *   port: that of a proxy in front
  * @property {Record<string, string>} [properties] broker settings; they win over ours
+ * @property {string[]} [java] more options for the Java machine
  * @property {string[]} [scram] users for SCRAM that a new folder begins with, as Kafka's `format --add-scram` has them
  */
 
@@ -27,7 +28,7 @@ const apiVersions = Buffer.from('0000000a00120000000000010000', 'hex')
  * @returns {Promise<import('./child.mjs').Child>}
  */
 export async function startKafka(options) {
-  const { jars, folder, port } = options
+  const { jars, folder, port, java = [] } = options
   const [config, log] = [path.join(folder, 'server.properties'), path.join(folder, 'kafka.log')]
   for (const taken of [port, options.controllerPort, options.proxied?.port ?? []].flat()) {
     await requireFree('Kafka', taken)
@@ -35,7 +36,7 @@ export async function startKafka(options) {
   await mkdir(folder, { recursive: true })
   await writeFile(config, kafkaConfig(options))
   await format(options, config)
-  const child = start('java', javaArguments(jars, ['-Xms128m', '-Xmx512m'], ['kafka.Kafka', config]), { log })
+  const child = start('java', javaArguments(jars, ['-Xms128m', '-Xmx512m', ...java], ['kafka.Kafka', config]), { log })
   await untilAnswers(child, () => ask(port, apiVersions), { name: 'Kafka', log })
   return child
 }
