@@ -25,7 +25,7 @@ import { Turns } from './turns.ts'
 const settings = {
   installation: z
     .string()
-    .regex(/^[a-z0-9-]{1,20}$/, 'expected 1 to 20 of a-z 0-9 -')
+    .regex(/^[a-z0-9]{1,20}$/, 'expected 1 to 20 of a-z 0-9')
     .optional()
     .describe('Keeps two Millraces on the same brokers apart: written once, at the first start. None: a random one.'),
   replicas: z.coerce
