@@ -3,7 +3,7 @@
 /** Why a text that is not empty is no topic filter that a user may write; undefined where it is one. */
 export function filterFaultOf(filter: string): string | undefined {
   if (Buffer.byteLength(filter) > 65_535) return 'a topic filter has at most 65,535 bytes'
-  if (filter.includes('\0')) return 'a topic filter has no NUL'
+  if (/[\0\t\n]/.test(filter)) return 'a topic filter has no NUL, tab or line feed'
   if (/^\$(share|queue)(\/|$)/.test(filter)) {
     return 'shared subscriptions are made from `subscribers`: write the plain filter, and how many subscribers share it'
   }

@@ -16,6 +16,12 @@ test.each([
   expect(problemsOf(plant.replace('name: plant', `name: ${escaped}`)).join()).toContain(message)
 })
 
+test('a line feed at the end of a topic, as YAML leaves it where a text is written below, is refused', () => {
+  expect(ofRoute({ topics: '["a/b\\n"]' }).join()).toContain('has no NUL, tab or line feed')
+  const publishing = between('connection: lake, topics: [t]', 'connection: plant, topic: "a/b\\n"')
+  expect(problemsOf(together(publishing)).join()).toContain('nor NUL, tab or line feed')
+})
+
 test('half a surrogate pair is refused', () => {
   expect(ofRoute({ topics: '["a\\ud800"]' }).join()).toContain('surrogate')
 })
