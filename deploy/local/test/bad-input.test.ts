@@ -86,12 +86,13 @@ describe('messages that are odd arrive as they came', () => {
     const noText = Buffer.from([0xff, 0xfe, 0, 0xc0, 0x80])
     const before = (await whole.kafka.readAll('odd')).length
     await publish(['odd/p', ''], ['odd/p', large], ['odd/p', 'after'])
-    await publishRaw(whole.mosquitto.port, [{ topic: 'odd/p', payload: noText }])
+    await publishRaw(whole.mosquitto.port, [{ topic: 'odd/p', payload: noText, payloadFormat: 1 }])
     const [empty, five, after, raw] = await arrived('odd', 4, before)
     expect(empty?.value).toEqual(Buffer.alloc(0))
     expect(five?.value?.equals(large)).toBe(true)
     expect(String(after?.value)).toBe('after')
     expect(raw?.value).toEqual(noText)
+    expect(String(raw?.headers['mqtt.payload-format'])).toBe('1')
   })
 
   test('1,000 user properties with repetitions and empty ones keep their order', async () => {

@@ -223,6 +223,17 @@ test('a missing topic is made where the route says so, as it says', async () => 
   expect(await valuesOf('made')).toEqual(['x', 'x'])
 })
 
+test('a topic that is there stays as it is, whatever the route says of how to make it now', async () => {
+  await kafka.createTopic('there', 2)
+  const create = { partitions: 5, replicas: null, config: { 'max.message.bytes': '10' } }
+  await using rig = await openProducer(kafka.port, { topic: 'there', missingTopic: { create } })
+  addAll(rig.producer, ['x'.repeat(100), 'y'], { topic: 'there', partition: 1 })
+  expect(await settle(rig.producer)).toEqual({ is: 'done' })
+  addAll(rig.producer, ['z'], { topic: 'there', partition: 4 })
+  expect(await settle(rig.producer)).toMatchObject({ is: 'refused', refusals: [{ code: 'no_partition' }] })
+  expect(await valuesOf('there', 1)).toEqual(['x'.repeat(100), 'y'])
+})
+
 test('a topic that can’t be made holds the lane, with the broker’s reason', async () => {
   const create = { partitions: 1, replicas: 3, config: {} }
   using cluster = await Cluster.open(settingsFor(kafka.port))

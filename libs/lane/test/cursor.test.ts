@@ -1,10 +1,11 @@
 import type { LaneBatch } from '@millrace/bus'
+import { gzipSync } from 'node:zlib'
 import { array, assert, boolean, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { Cursor } from '../src/cursor.ts'
 import { letterOf } from '../src/letter.ts'
 import { RoutePath } from '../src/path.ts'
-import { BatchBuilder, BatchReader, recordOf, viewOf } from '@millrace/record'
+import { BatchBuilder, BatchReader, recordOf, stampBatch, viewOf } from '@millrace/record'
 import { batchOf, keptAt, record, valueOf } from './records.ts'
 
 let sequence = 0
@@ -80,9 +81,20 @@ test('What the sink refuses by its index is found, whatever the filter left out'
 const broken = Buffer.from(batchOf('x', 'y'))
 broken[70] = 0xff
 
+/** 320 MiB of zeros, in 5 members of 64 MiB each. */
+function bomb(): Buffer {
+  const member = gzipSync(Buffer.alloc(64 << 20))
+  const batch = Buffer.concat([batchOf('x', 'y').subarray(0, 61), ...Array.from({ length: 5 }, () => member)])
+  batch.writeInt32BE(batch.length - 12, 8)
+  batch.writeInt16BE(1, 21)
+  stampBatch(batch, { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false })
+  return batch
+}
+
 test.each([
   ['no batch at all', Buffer.from('hello')],
   ['a batch with a flipped bit', broken],
+  ['a batch that comes to more than 256 MiB', bomb()],
   ['a batch with another count than announced', batchOf('x')],
 ])('%s is set aside whole, and the rest is delivered', (_, payload) => {
   const cursor = new Cursor()

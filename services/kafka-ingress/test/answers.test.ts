@@ -1,5 +1,5 @@
 import { deadLetterStream, streamInfo } from '@millrace/bus'
-import { BatchBuilder, viewOf } from '@millrace/record'
+import { BatchBuilder, stampBatch, viewOf } from '@millrace/record'
 import { eventually, noLeaks } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FakeBroker } from '../../../libs/kafka/test/fake-broker.ts'
@@ -64,16 +64,24 @@ test.each([
   expect(await rig.values(`${topic}/0`)).toEqual(numbers(1, 10))
 })
 
-test('a batch that does not fit its checksum is fetched again, and becomes a dead letter if it stays so', async () => {
+/** Says that the batch is compressed in a way that nobody knows. */
+function compressUnknown(batch: Buffer): void {
+  batch.writeInt16BE(7, 21)
+  stampBatch(batch, { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false })
+}
+
+test.each<[string, string, (batch: Buffer) => void]>([
+  ['does not fit its checksum', 'crc', batch => void batch.fill(0xff, batch.length - 1)],
+  ['is compressed in no known way', 'compressed', compressUnknown],
+])('a batch that %s is fetched again, and becomes a dead letter if it stays so', async (_, topic, damage) => {
   await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
-  broker.createTopic('damaged', 1)
-  put('damaged', numbers(1, 3))
-  const bad = put('damaged', numbers(4, 6))
-  bad[bad.length - 1] = 0xff
-  put('damaged', numbers(7, 9))
-  const run = rig.run({ lane: 'damaged/0', source: { topics: ['damaged'] } })
-  await rig.stored(6, 'damaged/0')
-  expect(await rig.values('damaged/0')).toEqual([...numbers(1, 3), ...numbers(7, 9)])
+  broker.createTopic(topic, 1)
+  put(topic, numbers(1, 3))
+  damage(put(topic, numbers(4, 6)))
+  put(topic, numbers(7, 9))
+  const run = rig.run({ lane: `${topic}/0`, source: { topics: [topic] } })
+  await rig.stored(6, `${topic}/0`)
+  expect(await rig.values(`${topic}/0`)).toEqual([...numbers(1, 3), ...numbers(7, 9)])
   expect(run.counts).toMatchObject({ in: 6, refused: 1 })
   expect(run.told).toContain('holding bad_batch')
   expect(run.messages.join()).toMatch(/batch at offset 3 can't be read/)

@@ -1,5 +1,6 @@
 import { eventually, noLeaks, startProxy } from '@millrace/testkit'
 import { streamInfo, deadLetterStream } from '@millrace/bus'
+import { encodePublish } from '@millrace/mqtt'
 import { connectAsync } from 'mqtt'
 import { describe, expect, test } from 'vitest'
 import { firsts, numbered, numbers } from './numbered.ts'
@@ -234,6 +235,21 @@ describe('a broker', () => {
     await run.is('running')
     expect(run.told).toEqual(['holding subscription_refused', 'running'])
     expect(broker.connections).toBe(1)
+    await run.drain()
+  })
+
+  test('that sends what is no MQTT is left, and connected to again', async () => {
+    await using rig = await Rig.start()
+    const answers = [connack, Buffer.concat([suback(1), Buffer.from('GET / HTTP/1.1')])]
+    await using broker = await startScriptedBroker(answers)
+    rig.brokerUrl = broker.url
+    const run = rig.run()
+    await run.is('holding protocol_error')
+    await eventually(() => broker.connections >= 3, { what: 'two more connections' })
+    const message = encodePublish({ topic: 't/1', payload: Buffer.from('mended'), qos: 1, packetId: 1 })
+    answers[1] = Buffer.concat([suback(1), message])
+    await rig.stored(1)
+    expect(await rig.values()).toEqual(['mended'])
     await run.drain()
   })
 
