@@ -1,7 +1,7 @@
 import { eventually, freePort, install, noLeaks, startMosquitto } from '@millrace/testkit'
 import { positionKey } from '@millrace/bus'
 import { expect, test } from 'vitest'
-import { actorOf, applyRoutes, instanceOf, laneOf, Source, Subscriber } from './rig.ts'
+import { actorOf, applyRoutes, instanceOf, laneOf, openSource, Subscriber } from './rig.ts'
 
 noLeaks()
 
@@ -12,7 +12,7 @@ test('properties are restored, what has expired is left out and counted, what MQ
   await using installation = await install()
   await applyRoutes(installation, { brokerUrl: broker.url, sinks: { all: 'topic: out, qos: keep' } })
   await using subscriber = await Subscriber.open(broker.url, 'out')
-  const source = await Source.open(installation, 'all')
+  const source = await openSource(installation, 'all')
   await source.append([
     {
       value: Buffer.of(0, 255),
@@ -73,7 +73,7 @@ test('MQTT 3.1.1 over WebSocket: the payloads, in order', async () => {
   const brokerUrl = `ws://127.0.0.1:${port}/mqtt`
   await applyRoutes(installation, { brokerUrl, version: '3.1.1', sinks: { old: 'topic: "out/${record.key}"' } })
   await using subscriber = await Subscriber.open(broker.url, 'out/#')
-  const source = await Source.open(installation, 'old')
+  const source = await openSource(installation, 'old')
   const values = Array.from({ length: 500 }, (_, n) => `${n % 3}:${n}`)
   await source.append(values)
   await using instance = instanceOf(installation, 'old')

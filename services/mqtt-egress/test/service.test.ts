@@ -2,6 +2,7 @@ import {
   eventually,
   install,
   type Installation,
+  type LaneSource,
   Ledger,
   type Mosquitto,
   noLeaks,
@@ -9,7 +10,7 @@ import {
 } from '@millrace/testkit'
 import { deadLetterStream, streamInfo } from '@millrace/bus'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { actorOf, applyRoutes, instanceOf, Source, Subscriber } from './rig.ts'
+import { actorOf, applyRoutes, instanceOf, openSource, Subscriber } from './rig.ts'
 
 noLeaks()
 
@@ -37,7 +38,7 @@ afterAll(async () => {
 const publishers = 4
 
 /** Appends so many numbers of every publisher, in batches. */
-async function publish(source: Source, ledger: Ledger, { from, to }: { from: number; to: number }): Promise<void> {
+async function publish(source: LaneSource, ledger: Ledger, { from, to }: { from: number; to: number }): Promise<void> {
   for (let number = from; number < to; number += 10) {
     const values: string[] = []
     for (let next = number; next < number + 10; next++) {
@@ -65,7 +66,7 @@ test.each(['kills', 'twice'])(
   'killed again and again (%s), it loses nothing and keeps the order',
   async route => {
     await using subscriber = await Subscriber.open(broker.url, route)
-    const source = await Source.open(installation, route)
+    const source = await openSource(installation, route)
     const ledger = new Ledger()
     await using instance = instanceOf(installation, route)
     const total = 2_000
@@ -85,7 +86,7 @@ test.each(['kills', 'twice'])(
 
 test('what has no topic becomes dead letters, the rest goes on in order', { timeout: 120_000 }, async () => {
   await using subscriber = await Subscriber.open(broker.url, 't/#')
-  const source = await Source.open(installation, 'letters')
+  const source = await openSource(installation, 'letters')
   await source.append(['a:0', '#:1', 'a:2', 'a+b:3', 'b:4', { value: Buffer.from('null key') }])
   await using instance = instanceOf(installation, 'letters')
   await instance.assign(actorOf('letters', 1))
@@ -103,7 +104,7 @@ test('a lane given away while its owner is stopped: the old one is shut out, and
   timeout: 180_000,
 }, async () => {
   await using subscriber = await Subscriber.open(broker.url, 'moved')
-  const source = await Source.open(installation, 'moved')
+  const source = await openSource(installation, 'moved')
   const ledger = new Ledger()
   await using first = instanceOf(installation, 'first')
   await first.assign(actorOf('moved', 1))
@@ -125,7 +126,7 @@ test('a broker that is down at the start, and dies later: the lane holds, and de
   timeout: 180_000,
 }, async () => {
   await using subscriber = await Subscriber.open(broker.url, 'early')
-  const source = await Source.open(installation, 'early')
+  const source = await openSource(installation, 'early')
   await source.append(['a:0', 'a:1'])
   await broker.kill('SIGTERM')
   await using instance = instanceOf(installation, 'early')
