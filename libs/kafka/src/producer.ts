@@ -77,7 +77,6 @@ export class Producer {
   readonly #acks: Acks
   readonly #identity: Identity | undefined
   readonly #transaction: Transaction | undefined
-  readonly #topic: string | undefined
   readonly #compression: Compression
   readonly #settings: TopicSettings
   readonly #topics: Topics
@@ -89,7 +88,6 @@ export class Producer {
     this.#acks = options.acks
     this.#identity = identity
     this.#transaction = options.transactionalId instanceof Transaction ? options.transactionalId : undefined
-    this.#topic = options.topic
     this.#compression = options.compression
     this.#mayWrite = options.mayWrite ?? (() => true)
     const { lane, partitionBy, compression, maxBatchBytes } = options
@@ -164,7 +162,6 @@ export class Producer {
   rollBack(): void {
     this.#refusals = []
     this.#topics.rollBack()
-    if (this.#topic !== undefined) this.#topics.use(this.#topic).readAt = 0
   }
 
   async #rounds(): Promise<Stop | undefined> {

@@ -50,9 +50,12 @@ export class Topics {
     this.#used.clear()
   }
 
-  /** Nothing of this delivery counts: a new epoch begins without it. */
+  /** Nothing of this delivery counts: a new epoch begins without it. Why it failed, metadata may tell. */
   rollBack(): void {
-    for (const topic of this.#used) topic.abandon()
+    for (const topic of this.#used) {
+      topic.abandon()
+      topic.readAt = 0
+    }
     this.#used.clear()
     this.restartSequences()
   }

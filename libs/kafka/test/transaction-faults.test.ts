@@ -105,6 +105,28 @@ test.each<[Fate, string[]]>([
   expect(rig.transactions.values('t', 0)).toEqual([...counts.slice(0, 1), 'c'])
 })
 
+test('a topic that is deleted between two transactions is refused at the next attempt', async () => {
+  await using broker = await FakeBroker.start({ t: 1, gone: 1 })
+  const transactions = new FakeTransactions(broker)
+  using cluster = await Cluster.open(settingsFor(broker.port))
+  const transaction = new Transaction({ cluster, id: 'id', positionTopic: 't' })
+  const template = { topic: undefined, missingTopic: 'refuse' } as const
+  await using opened = await openProducer(broker.port, { cluster, transactionalId: transaction, ...template })
+  const { producer } = opened
+  const attempt = async () => {
+    await transaction.recover()
+    producer.rollBack()
+    addAll(producer, ['a'], { topic: 'gone' })
+    return await producer.deliver()
+  }
+  expect(await attempt()).toEqual({ is: 'done' })
+  expect(await transaction.commit({ offset: 1n, metadata: '' })).toEqual({ is: 'done' })
+  expect(transactions.values('gone')).toEqual(['a'])
+  broker.logs.delete('gone')
+  expect(await attempt()).toMatchObject({ is: 'hold' })
+  expect(await attempt()).toMatchObject({ is: 'refused', refusals: [{ index: 0, code: 'no_topic' }] })
+})
+
 test('answers and requests lost, late or refused at random, in every step: everything once, in order', async () => {
   const fate = fc.constantFrom<Fate>(undefined, undefined, 'drop', 'lost', 'late', 'later', 14, 16, 51)
   const fates = fc.array(fate, { maxLength: 6 })
