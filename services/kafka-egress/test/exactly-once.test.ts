@@ -37,8 +37,7 @@ class Load {
 
   static async begin(route: string): Promise<Load> {
     const load = new Load(route)
-    // The records' timestamps are years old.
-    await kafka.createTopic(route, partitions, { 'retention.ms': '-1' })
+    await kafka.createTopic(route, partitions)
     await installation.route(route)
     load.#writing = load.#write(await Source.open(installation, route))
     return load

@@ -11,7 +11,15 @@ import {
   routesDocument,
 } from '@millrace/bus'
 import { BatchBuilder, viewOf } from '@millrace/record'
-import { documentsOf, eventually, type Installation, passwords, storedDocuments } from '@millrace/testkit'
+import {
+  type Documents,
+  documentsFrom,
+  documentsOf,
+  eventually,
+  type Installation,
+  passwords,
+  storedDocuments,
+} from '@millrace/testkit'
 
 const main = new URL('../src/main.ts', import.meta.url).pathname
 
@@ -112,10 +120,29 @@ export async function applyRoutes(
   broker: string,
   sinks: { [route: string]: string },
 ): Promise<void> {
-  const document = storedDocuments(documentsOf(sinks, broker))
-  await new Bucket(installation.coordinator, 'mr_routes', routesDocument).create('current', document)
-  for (const name of Object.keys(sinks)) await installation.route(name)
+  await store(installation, documentsOf(sinks, broker))
 }
+
+/** The same from Kafka, with `delivery: exactlyOnce`. */
+export async function applyExactRoutes(
+  installation: Installation,
+  broker: string,
+  sinks: { [route: string]: string },
+): Promise<void> {
+  const routes = Object.entries(sinks).map(([name, sink]): Parameters<typeof documentsFrom>[number] => {
+    const spec = `{ source: { connection: lake, topics: [in] }, sink: { connection: lake, ${sink} }, delivery: exactlyOnce }`
+    return ['Route', name, spec]
+  })
+  await store(installation, documentsFrom(['Connection', 'lake', { kafka: { brokers: [broker] } }], ...routes))
+}
+
+async function store(installation: Installation, documents: Documents): Promise<void> {
+  await new Bucket(installation.coordinator, 'mr_routes', routesDocument).create('current', storedDocuments(documents))
+  for (const { name } of documents.routes) await installation.route(name)
+}
+
+/** Whose lane it is. */
+type Ingress = 'mqtt-ingress' | 'kafka-ingress'
 
 /** The source's end of a lane, which a test writes to. */
 export class Source {
@@ -125,9 +152,9 @@ export class Source {
     this.#appender = appender
   }
 
-  static async open(installation: Installation, route: string): Promise<Source> {
-    const lane: LaneName = { service: 'mqtt-ingress', route, lane: '0' }
-    const bus = await installation.connect('mqtt-ingress')
+  static async open(installation: Installation, route: string, service: Ingress = 'mqtt-ingress'): Promise<Source> {
+    const lane: LaneName = { service, route, lane: '0' }
+    const bus = await installation.connect(service)
     const { signal } = installation
     return new Source(
       await openLane({ bus, lane, uid: route.toUpperCase(), epoch: 1, signal, start: () => '', tell() {} }),

@@ -1,0 +1,92 @@
+/** `delivery: exactlyOnce` as instances run it, with their leases. */
+import { eventually, install, type Installation, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import { positionKey, recordsBehind } from '@millrace/bus'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { applyExactRoutes, Instance, Source } from './service-rig.ts'
+
+noLeaks()
+
+let kafka: Kafka
+let installation: Installation
+beforeAll(async () => {
+  kafka = await startKafka()
+  installation = await install()
+  await applyExactRoutes(installation, kafka.brokers.join(), {
+    moved: 'topic: moved',
+    templates: 'topic: "t-${record.key}", positionTopic: positions',
+    missing: 'topic: missing, createTopic: { partitions: 1 }',
+  })
+})
+afterAll(async () => {
+  await installation[Symbol.asyncDispose]()
+  await kafka[Symbol.asyncDispose]()
+})
+
+const valuesOf = async (topic: string) => (await kafka.readAll(topic)).map(({ value }) => String(value))
+
+/** Waits until so many records of the route are behind its position. */
+async function behind(route: string, records: number): Promise<void> {
+  const key = positionKey({ service: 'kafka-egress', route, lane: '0' })
+  const there = async () => {
+    const position = await installation.positions().read(key)
+    return position !== undefined && recordsBehind(position.value.totals) === records
+  }
+  await eventually(there, { what: `${records} records behind`, timeout: 60_000 })
+}
+
+/** Appends the numbers up to there, 10 to a message. */
+async function count(source: Source, { from, to }: { from: number; to: number }): Promise<void> {
+  for (let number = from; number < to; number += 10) {
+    await source.append(Array.from({ length: 10 }, (_, index) => `k:${number + index}`))
+  }
+}
+
+const counted = (to: number) => Array.from({ length: to }, (_, number) => `k:${number}`)
+
+test('a lane that is given away while its owner is stopped, killed, or asked to end: each record once, in order', {
+  timeout: 180_000,
+}, async () => {
+  await kafka.createTopic('moved')
+  const source = await Source.open(installation, 'moved', 'kafka-ingress')
+  await using first = new Instance(installation, 'first')
+  await first.assign(1, 'moved')
+  await count(source, { from: 0, to: 1_000 })
+  await first.state('moved', 'running')
+  await first.kill('SIGSTOP')
+  await using second = new Instance(installation, 'second')
+  await second.assign(2, 'moved')
+  await count(source, { from: 1_000, to: 2_000 })
+  await second.state('moved', 'running')
+  await first.kill('SIGCONT')
+  await count(source, { from: 2_000, to: 3_000 })
+  await second.kill('SIGKILL')
+  await count(source, { from: 3_000, to: 4_000 })
+  await using third = new Instance(installation, 'third')
+  await third.assign(3, 'moved')
+  await behind('moved', 4_000)
+  await third.kill('SIGTERM')
+  expect(third.exitCode).toBe(0)
+  expect(await valuesOf('moved')).toEqual(counted(4_000))
+})
+
+test('a topic by template: the position has a topic of its own, and what can’t be placed is a dead letter', {
+  timeout: 120_000,
+}, async () => {
+  await kafka.createTopic('positions')
+  await kafka.createTopic('t-a')
+  const source = await Source.open(installation, 'templates', 'kafka-ingress')
+  await source.append(['a:0', 'nowhere:1', 'a:2'])
+  await using instance = new Instance(installation, 'templates')
+  await instance.assign(1, 'templates')
+  await behind('templates', 3)
+  expect(await valuesOf('t-a')).toEqual(['a:0', 'a:2'])
+})
+
+test('a topic that the route makes is there before the first transaction', { timeout: 120_000 }, async () => {
+  const source = await Source.open(installation, 'missing', 'kafka-ingress')
+  await source.append(['a:0', 'a:1'])
+  await using instance = new Instance(installation, 'missing')
+  await instance.assign(1, 'missing')
+  await behind('missing', 2)
+  expect(await valuesOf('missing')).toEqual(['a:0', 'a:1'])
+})
