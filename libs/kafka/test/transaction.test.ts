@@ -1,7 +1,7 @@
 /** Transactions on a real broker, as readers of committed records see them. */
-import { type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import { eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Cluster, Producer, Transaction } from '../src/index.ts'
+import { Cluster, type Producer, Transaction } from '../src/index.ts'
 import { addAll, openProducer, settingsFor } from './rig.ts'
 
 noLeaks()
@@ -55,4 +55,61 @@ test('records and position are there together, or not at all', async () => {
   expect(await producer.deliver()).toEqual({ is: 'done' })
   expect(await transaction.commit(position(5n))).toEqual({ is: 'done' })
   expect(await valuesOf('both')).toEqual(['a2', 'b2', 'c', 'a1', 'b1'])
+})
+
+test('who is shut out adds nothing more, and what it wrote never counts', async () => {
+  await kafka.createTopic('fenced')
+  await using old = await openOwner('fenced')
+  await old.transaction.recover()
+  addAll(old.producer, ['old'], { topic: 'fenced' })
+  expect(await old.producer.deliver()).toEqual({ is: 'done' })
+  await using next = await openOwner('fenced')
+  expect(await next.transaction.recover()).toEqual({ is: 'done', position: undefined })
+  await expect(old.transaction.commit(position(1n))).rejects.toMatchObject({ name: 'ProducerFencedError' })
+  addAll(old.producer, ['late'], { topic: 'fenced' })
+  await expect(old.producer.deliver()).rejects.toMatchObject({ name: 'ProducerFencedError' })
+  addAll(next.producer, ['next'], { topic: 'fenced' })
+  expect(await next.producer.deliver()).toEqual({ is: 'done' })
+  expect(await next.transaction.commit(position(1n))).toEqual({ is: 'done' })
+  expect(await valuesOf('fenced')).toEqual(['next'])
+})
+
+test('a position without records is committed as well, again and again', async () => {
+  await kafka.createTopic('empty')
+  await using owner = await openOwner('empty')
+  await owner.transaction.recover()
+  for (let time = 0; time < 2; time++) {
+    expect(await owner.producer.deliver()).toEqual({ is: 'done' })
+    expect(await owner.transaction.commit(position(3n))).toEqual({ is: 'done' })
+  }
+  expect(await owner.transaction.recover()).toEqual({ is: 'done', position: position(3n) })
+})
+
+test('a topic that is not there holds the lane, and one that is made anew has no position', async () => {
+  await using owner = await openOwner('made')
+  await owner.transaction.recover()
+  expect(await owner.transaction.commit(position(0n))).toMatchObject({ is: 'hold', problem: { code: 'topic_missing' } })
+  await kafka.createTopic('made')
+  await owner.transaction.recover()
+  owner.producer.rollBack()
+  addAll(owner.producer, ['a'], { topic: 'made' })
+  expect(await owner.producer.deliver()).toEqual({ is: 'done' })
+  expect(await owner.transaction.commit(position(1n))).toEqual({ is: 'done' })
+  await kafka.deleteTopic('made')
+  await kafka.createTopic('made')
+  expect(await owner.transaction.recover()).toEqual({ is: 'done', position: undefined })
+})
+
+test('what holds is aborted at once: others who read that partition go on', async () => {
+  await kafka.createTopic('held', 2)
+  await using owner = await openOwner('held')
+  await owner.transaction.recover()
+  addAll(owner.producer, ['open'], { topic: 'held' })
+  expect(await owner.producer.deliver()).toEqual({ is: 'done' })
+  await using other = await openProducer(kafka.port, { topic: 'held', transactionalId: 'other' })
+  addAll(other.producer, ['other'], { topic: 'held' })
+  expect(await other.producer.deliver()).toEqual({ is: 'done' })
+  expect(await valuesOf('held')).toEqual([])
+  await owner.transaction.abort()
+  await eventually(async () => (await valuesOf('held')).join() === 'other', { what: 'the other record' })
 })
