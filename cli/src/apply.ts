@@ -4,12 +4,7 @@ import { describeChanges } from './changes.ts'
 import { refuseBeforehand, takeDocuments } from './documents.ts'
 import { readFiles } from './files.ts'
 import { askLeader, readRoutes, untilLed, withBus } from './installation.ts'
-import type { Terminal } from './terminal.ts'
-
-/** Options of commands that show something. */
-export interface Output {
-  output?: 'json' | undefined
-}
+import type { Output, Terminal } from './terminal.ts'
 
 /** Checks documents without an installation. */
 export async function lint({ file, output }: { file: string[] } & Output, terminal: Terminal): Promise<void> {

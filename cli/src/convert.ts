@@ -2,11 +2,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectionDocument, routeDocument, secretsOf, type SourceFile } from '@millrace/routes'
-import type { Output } from './apply.ts'
 import { documentsText, takeDocuments } from './documents.ts'
 import { CommandError } from './errors.ts'
 import { readFiles } from './files.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 /** Prints what documents of any kind become; standard error tells what is different here. */
 export async function convert(

@@ -1,11 +1,10 @@
 /** `millrace delete`: nothing that was acknowledged is lost, unless the user says so twice. */
 import type { Bus } from '@millrace/bus'
 import { z } from 'zod'
-import type { Output } from './apply.ts'
 import { CommandError } from './errors.ts'
 import type { KindName } from './get.ts'
 import { askLeader, withBus } from './installation.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 const deleted = z.object({
   deleted: z.array(

@@ -1,9 +1,8 @@
 /** Documents as a command takes them: read, told of, refused. */
 import { type Connection, type Documents, formatProblem, readDocuments, type SourceFile } from '@millrace/routes'
 import { stringify } from 'yaml'
-import type { Output } from './apply.ts'
 import { CommandError } from './errors.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 /** Reads documents and tells every problem; throws where one is an error, or where there are no documents. */
 export function takeDocuments(

@@ -1,10 +1,9 @@
 /** `millrace get`: the documents that apply, as they could be applied again. */
 import { connectionDocument, routeDocument } from '@millrace/routes'
-import type { Output } from './apply.ts'
 import { documentsText } from './documents.ts'
 import { CommandError } from './errors.ts'
 import { readRoutes, withBus } from './installation.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 /** The kinds of documents, as a command names them. */
 export const kindNames = ['connection', 'route'] as const

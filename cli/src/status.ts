@@ -1,11 +1,10 @@
 /** `millrace status`. */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Output } from './apply.ts'
 import { withBus } from './installation.ts'
 import { readBusFacts, takeSnapshot } from './snapshot.ts'
 import { reportStatus } from './status-report.ts'
 import { renderStatus } from './status-text.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 /** Longer than the second between two heartbeats, so that who is silent shows. */
 const between = 1_500

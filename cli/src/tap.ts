@@ -3,12 +3,11 @@ import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type LaneName, lanesOf } from '@millrace/bus'
 import { sinkService, sourceService } from '@millrace/routes'
-import type { Output } from './apply.ts'
 import { CommandError } from './errors.ts'
 import { readRoutes, withBus } from './installation.ts'
 import { LaneTap, type LaneTapOptions } from './tap-lane.ts'
 import { renderTapped, type Tapped, tappedJson } from './tap-text.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 /** How long to wait between two looks at a lane, in milliseconds. */
 const between = 250

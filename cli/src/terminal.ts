@@ -12,6 +12,11 @@ export interface Terminal {
   readonly signal: AbortSignal
 }
 
+/** Options of commands that show something. */
+export interface Output {
+  output?: 'json' | undefined
+}
+
 /** The process's own. A reader that went away (`| head`) ends the command as if all had been read. */
 export function processTerminal(): Terminal {
   const stop = new AbortController()

@@ -5,10 +5,10 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Documents, SourceFile } from '@millrace/routes'
-import { applyFiles, type Output } from './apply.ts'
+import { applyFiles } from './apply.ts'
 import { CommandError } from './errors.ts'
 import { readFiles } from './files.ts'
-import type { Terminal } from './terminal.ts'
+import type { Output, Terminal } from './terminal.ts'
 
 /**
  * How often the files are read, in milliseconds. Two looks that agree mean that they are at rest. A file system's own

@@ -1,6 +1,6 @@
 import { tlsAdvice } from '@millrace/routes'
+import type { Access } from './access.ts'
 import { refusedToken } from './bearer-login.ts'
-import type { Access } from './connection.ts'
 import { KafkaError } from './errors.ts'
 
 /** Says why a connection could not be opened, in words that tell the user what to look at. Never a secret. */

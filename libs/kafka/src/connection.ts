@@ -11,21 +11,14 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { SecretError } from '@millrace/routes'
-import type { Mechanism, SASLOptions } from 'kafkajs'
 import KafkaConnection from 'kafkajs/src/network/connection.js'
+import type { Access } from './access.ts'
 import { connectError } from './connect-error.ts'
 import { KafkaError } from './errors.ts'
 import { apiVersions, type BrokerVersions } from './requests/api-versions.ts'
 import type { Address } from './requests/metadata.ts'
 import type { Api, Request } from './requests/request.ts'
 import { Reader, Writer } from './wire.ts'
-
-/** What one connection is let in with. */
-export interface Access {
-  /** Null: in clear. */
-  tls: ConnectionOptions | null
-  sasl: SASLOptions | Mechanism | null
-}
 
 /** How to reach the brokers of a cluster. */
 export interface ConnectionSettings {

@@ -6,25 +6,14 @@
  */
 import type { LaneBatch } from '@millrace/bus'
 import { BatchError, RecordSetReader, type RecordView } from '@millrace/record'
+import type { Aside } from './aside.ts'
 import { RecordInput } from './input.ts'
 import type { RoutePath } from './path.ts'
-import type { Delivery, ExpressionInput, Made, Problem } from './ports.ts'
+import type { Delivery, ExpressionInput, Made } from './ports.ts'
 import type { Sampling } from './tap.ts'
 
 /** What a compressed batch may come to. */
 export const maxBatchBytes = 256 * 2 ** 20
-
-/** Something of the delivery that can never pass: one record, or what is left of a message that can't be decoded. */
-export interface Aside {
-  batch: LaneBatch
-  /** What is left, where it can't be decoded: from the record batch on that is the first bad one. */
-  rest?: Buffer
-  /** Counted from the batch's first record. */
-  record: number
-  /** Records that it stands for. */
-  count: number
-  problem: Problem
-}
 
 /** Whether a record is wanted; it may throw. */
 export type Filter = (input: ExpressionInput) => boolean

@@ -27,8 +27,9 @@ import {
   type ServiceName,
   StoppedError,
 } from '@millrace/bus'
+import type { Aside } from './aside.ts'
 import { Committer } from './committer.ts'
-import { type Aside, Cursor, type Filter } from './cursor.ts'
+import { Cursor, type Filter } from './cursor.ts'
 import { ExactlyOnce, type TransactionalSink } from './exactly-once.ts'
 import { letterOf } from './letter.ts'
 import type { RoutePath } from './path.ts'

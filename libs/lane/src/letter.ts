@@ -1,6 +1,7 @@
 import type { DeadLetter } from '@millrace/bus'
 import { batchesIn, pickRecords, readHeader } from '@millrace/record'
-import { type Aside, maxBatchBytes } from './cursor.ts'
+import type { Aside } from './aside.ts'
+import { maxBatchBytes } from './cursor.ts'
 
 /**
  * The dead letter of something that was set aside: a record batch with the one record, at the offset that it had, or

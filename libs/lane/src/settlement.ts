@@ -1,6 +1,7 @@
 /** What became of the records of one delivery, and where that takes the lane. Pure. */
 import type { KeptPosition, LaneBatch } from '@millrace/bus'
-import type { Aside, Cursor } from './cursor.ts'
+import type { Aside } from './aside.ts'
+import type { Cursor } from './cursor.ts'
 import type { Settled } from './ports.ts'
 
 /** Every record of the delivery is in one of these counts (R12). */

@@ -5,7 +5,7 @@
 import { delay } from '@millrace/actor'
 import type { LaneBatch } from '@millrace/bus'
 import { recordOf, type RecordView } from '@millrace/record'
-import type { Aside } from './cursor.ts'
+import type { Aside } from './aside.ts'
 import type { Made, Problem } from './ports.ts'
 
 /** Of each message, this many records are sampled, the first ones: who looks at the lane can show the same. */
