@@ -53,10 +53,25 @@ export class Provision {
       await this.#makeStreams(route)
       this.#streams.add(streams)
     }
-    for (const lane of [...route.lanes, ...route.retiring].filter(lane => !this.isReady(route, lane))) {
-      await this.#makePosition(route, lane)
-      this.#lanes.add(`${route.uid}/${lane}`)
+    await this.#prepareLanes(
+      route,
+      [...route.lanes, ...route.retiring].filter(lane => !this.isReady(route, lane)),
+    )
+  }
+
+  /** All that can be made ready; then the first alarm, if there was one. */
+  async #prepareLanes(route: KnownRoute, lanes: readonly string[]): Promise<void> {
+    let alarm: AlarmError | undefined
+    for (const lane of lanes) {
+      try {
+        await this.#makePosition(route, lane)
+        this.#lanes.add(`${route.uid}/${lane}`)
+      } catch (error) {
+        if (!(error instanceof AlarmError)) throw error
+        alarm ??= error
+      }
     }
+    if (alarm !== undefined) throw alarm
   }
 
   async #makeStreams({ name, uid, spec }: KnownRoute): Promise<void> {
