@@ -30,27 +30,27 @@ export class Trimmer {
     if (newest === this.#handled) return
     const { positions } = this.#store
     await positions.reload(AbortSignal.timeout(10_000))
-    // What was listed, which may be behind the bucket's last; and only if no route has to be tried again.
+    // What was listed, which may be behind the bucket's last; and only if no lane has to be tried again.
     const listed = Math.max(0, ...[...positions.entries.values()].map(({ revision }) => revision))
     let failed = false
     for (const route of routes) {
-      const done = await problems.attempt(route.name, 'trimming', () => this.#trimRoute(route))
-      if (done === undefined) failed = true
+      for (const lane of [...route.lanes, ...route.retiring]) {
+        const done = await problems.attempt(route.name, `trimming lane ${lane}`, () => this.#trimLane(route, lane))
+        if (done === undefined) failed = true
+      }
     }
     if (!failed) this.#handled = listed
   }
 
-  async #trimRoute({ name, uid, source, sink, lanes, retiring }: KnownRoute): Promise<true> {
-    for (const lane of [...lanes, ...retiring]) {
-      const position = this.#store.positions.entries.get(positionKey({ service: sink, route: name, lane }))?.document
-      if (position?.uid !== uid || position.sequence <= (this.#trimmed.get(`${uid}/${lane}`) ?? 0)) continue
-      const laneName = { service: source, route: name, lane }
-      const end = await readEnd(this.#bus, laneName)
-      if (end === undefined || position.sequence > end.sequence) continue
-      await checkPlace(this.#bus, laneName, position, recordsBehind(position.totals))
-      this.removed += await trimLane(this.#bus, laneName, position.sequence)
-      this.#trimmed.set(`${uid}/${lane}`, position.sequence)
-    }
+  async #trimLane({ name, uid, source, sink }: KnownRoute, lane: string): Promise<true> {
+    const position = this.#store.positions.entries.get(positionKey({ service: sink, route: name, lane }))?.document
+    if (position?.uid !== uid || position.sequence <= (this.#trimmed.get(`${uid}/${lane}`) ?? 0)) return true
+    const laneName = { service: source, route: name, lane }
+    const end = await readEnd(this.#bus, laneName)
+    if (end === undefined || position.sequence > end.sequence) return true
+    await checkPlace(this.#bus, laneName, position, recordsBehind(position.totals))
+    this.removed += await trimLane(this.#bus, laneName, position.sequence)
+    this.#trimmed.set(`${uid}/${lane}`, position.sequence)
     return true
   }
 }

@@ -3,6 +3,7 @@ import { JetStreamApiError } from '@nats-io/jetstream'
 import { noLeaks } from '@millrace/testkit'
 import { expect, test, vi } from 'vitest'
 import { RouteProblems } from '../src/problems.ts'
+import { Provision } from '../src/provision.ts'
 import { Trimmer } from '../src/trim.ts'
 import { Alone } from './alone.ts'
 import { append, commit, openSink, openSource } from './lane.ts'
@@ -80,4 +81,20 @@ test('a restored lane that grew to exactly the position keeps what was never del
   await trimmer.trim(routes, problems)
   expect([await left('r'), await left('s')]).toEqual([3, 1])
   expect(problems.all).toMatchObject([{ route: 'r', code: 'lane_replaced' }])
+})
+
+test('the alarm of one lane keeps no other lane of its route from being trimmed', async () => {
+  const { alone, routes, left, trimmer, problems } = await delivered()
+  await using _ = alone
+  const wider = { ...routes[0]!, lanes: ['0', '1'] }
+  await new Provision(alone.bus, alone.store, 1).prepareAll([wider], problems)
+  const lane = { uid: wider.uid, epoch: 2, lane: '1', route: 'r' }
+  const source = await openSource(alone.rig, lane)
+  for (let count = 0; count < 2; count += 1) await append(source, 1)
+  const end = async (name: string) => readEnd(alone.bus, { service: 'mqtt-ingress', route: 'r', lane: name })
+  await commit(await openSink(alone.rig, lane), (await end('1'))?.sequence ?? 0, 2)
+  await commit(await openSink(alone.rig, { ...lane, lane: '0' }), (await end('0'))?.sequence ?? 0, 1_000)
+  await trimmer.trim([wider], problems)
+  expect(await left('r')).toBe(3 + 1)
+  expect(problems.all).toMatchObject([{ route: 'r', code: 'totals_differ' }])
 })
