@@ -265,7 +265,10 @@ export class FakeBroker implements AsyncDisposable {
     to.array(topics, ({ topic, partitions }) => {
       to.string(topic).array(partitions, ({ id, offset }) => {
         const log = this.logs.get(topic)?.[id]
-        const records = (log?.batches ?? []).filter(batch => batch.readBigInt64BE(0) >= offset)
+        // Begins with the batch that holds the offset.
+        const records = (log?.batches ?? []).filter(
+          batch => batch.readBigInt64BE(0) + BigInt(batch[16] === 2 ? batch.readInt32BE(23) : 0) >= offset,
+        )
         to.int32(id)
           .int16(0)
           .int64(log?.end ?? 0n)

@@ -216,13 +216,15 @@ export class Source implements SourceEvents {
     return new BatchError('truncated', message)
   }
 
-  #passBatch({ bytes, first, count }: LogBatch, writer: Writer): void {
+  #passBatch(batch: LogBatch, writer: Writer): void {
+    const { bytes, first, count } = batch
     if (first >= this.#position.offset) {
       this.#ordinal = writer.pass(bytes, count)
       return
     }
-    const rest = sliceBatch(bytes, this.#position.offset, { maxBytes: largestBatch })
-    if (rest !== undefined) this.#ordinal = writer.pass(rest, readHeader(rest).count)
+    const rest = restOf(bytes, this.#position.offset)
+    if (rest instanceof BatchError) this.#refuse(batch, rest, writer)
+    else if (rest !== undefined) this.#ordinal = writer.pass(rest, readHeader(rest).count)
   }
 
   /** What the log holds there are not the bytes that were written; they become a dead letter as they are (R7). */
@@ -253,6 +255,16 @@ export class Source implements SourceEvents {
   #notice(code: string, message: string): void {
     this.#condition.notice({ code, message })
     this.#context.log.warn({ code }, message)
+  }
+}
+
+/** A batch from an offset within it on, or why it can't be taken apart. */
+function restOf(batch: Buffer, offset: bigint): Buffer | BatchError | undefined {
+  try {
+    return sliceBatch(batch, offset, { maxBytes: largestBatch })
+  } catch (error) {
+    if (error instanceof BatchError) return error
+    throw error
   }
 }
 

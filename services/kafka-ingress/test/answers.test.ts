@@ -64,10 +64,12 @@ test.each([
   expect(await rig.values(`${topic}/0`)).toEqual(numbers(1, 10))
 })
 
+const stamp = { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false }
+
 /** Says that the batch is compressed in a way that nobody knows. */
 function compressUnknown(batch: Buffer): void {
   batch.writeInt16BE(7, 21)
-  stampBatch(batch, { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false })
+  stampBatch(batch, stamp)
 }
 
 test.each<[string, string, (batch: Buffer) => void]>([
@@ -86,6 +88,20 @@ test.each<[string, string, (batch: Buffer) => void]>([
   expect(run.told).toContain('holding bad_batch')
   expect(run.messages.join()).toMatch(/batch at offset 3 can't be read/)
   expect((await streamInfo(rig.installation.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
+})
+
+test('a batch to begin within, which can not be taken apart, becomes a dead letter, and reading goes on', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('within', 1)
+  const bad = put('within', numbers(1, 3))
+  // Its records are said to be compressed, and are not.
+  bad.writeInt16BE(1, 21)
+  stampBatch(bad, stamp)
+  put('within', numbers(4, 6))
+  const run = rig.run({ lane: 'within/0', source: { topics: ['within'], start: { offsets: { within: { 0: '1' } } } } })
+  await rig.stored(3, 'within/0')
+  expect(await rig.values('within/0')).toEqual(numbers(4, 6))
+  expect(run.counts).toMatchObject({ in: 3, refused: 1 })
 })
 
 /** A message of format 1, as brokers kept them before Kafka 0.11: its time makes nonsense of what v2 has in its place. */
