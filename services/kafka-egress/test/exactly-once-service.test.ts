@@ -1,8 +1,16 @@
 /** `delivery: exactlyOnce` as instances run it, with their leases. */
-import { eventually, install, type Installation, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import {
+  eventually,
+  install,
+  type Installation,
+  type Kafka,
+  type LaneSource,
+  noLeaks,
+  startKafka,
+} from '@millrace/testkit'
 import { positionKey, recordsBehind } from '@millrace/bus'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { applyExactRoutes, Instance, Source } from './service-rig.ts'
+import { actorOf, applyExactRoutes, instanceOf, openSource } from './service-rig.ts'
 
 noLeaks()
 
@@ -35,7 +43,7 @@ async function behind(route: string, records: number): Promise<void> {
 }
 
 /** Appends the numbers up to there, 10 to a message. */
-async function count(source: Source, { from, to }: { from: number; to: number }): Promise<void> {
+async function count(source: LaneSource, { from, to }: { from: number; to: number }): Promise<void> {
   for (let number = from; number < to; number += 10) {
     await source.append(Array.from({ length: 10 }, (_, index) => `k:${number + index}`))
   }
@@ -47,22 +55,22 @@ test('a lane that is given away while its owner is stopped, killed, or asked to 
   timeout: 180_000,
 }, async () => {
   await kafka.createTopic('moved')
-  const source = await Source.open(installation, 'moved', 'kafka-ingress')
-  await using first = new Instance(installation, 'first')
-  await first.assign(1, 'moved')
+  const source = await openSource(installation, 'moved', 'kafka-ingress')
+  await using first = instanceOf(installation, 'first')
+  await first.assign(actorOf('moved', 1))
   await count(source, { from: 0, to: 1_000 })
-  await first.state('moved', 'running')
+  await first.state('sink.moved.0', 'running')
   await first.kill('SIGSTOP')
-  await using second = new Instance(installation, 'second')
-  await second.assign(2, 'moved')
+  await using second = instanceOf(installation, 'second')
+  await second.assign(actorOf('moved', 2))
   await count(source, { from: 1_000, to: 2_000 })
-  await second.state('moved', 'running')
+  await second.state('sink.moved.0', 'running')
   await first.kill('SIGCONT')
   await count(source, { from: 2_000, to: 3_000 })
   await second.kill('SIGKILL')
   await count(source, { from: 3_000, to: 4_000 })
-  await using third = new Instance(installation, 'third')
-  await third.assign(3, 'moved')
+  await using third = instanceOf(installation, 'third')
+  await third.assign(actorOf('moved', 3))
   await behind('moved', 4_000)
   await third.kill('SIGTERM')
   expect(third.exitCode).toBe(0)
@@ -74,19 +82,19 @@ test('a topic by template: the position has a topic of its own, and what can’t
 }, async () => {
   await kafka.createTopic('positions')
   await kafka.createTopic('t-a')
-  const source = await Source.open(installation, 'templates', 'kafka-ingress')
+  const source = await openSource(installation, 'templates', 'kafka-ingress')
   await source.append(['a:0', 'nowhere:1', 'a:2'])
-  await using instance = new Instance(installation, 'templates')
-  await instance.assign(1, 'templates')
+  await using instance = instanceOf(installation, 'templates')
+  await instance.assign(actorOf('templates', 1))
   await behind('templates', 3)
   expect(await valuesOf('t-a')).toEqual(['a:0', 'a:2'])
 })
 
 test('a topic that the route makes is there before the first transaction', { timeout: 120_000 }, async () => {
-  const source = await Source.open(installation, 'missing', 'kafka-ingress')
+  const source = await openSource(installation, 'missing', 'kafka-ingress')
   await source.append(['a:0', 'a:1'])
-  await using instance = new Instance(installation, 'missing')
-  await instance.assign(1, 'missing')
+  await using instance = instanceOf(installation, 'missing')
+  await instance.assign(actorOf('missing', 1))
   await behind('missing', 2)
   expect(await valuesOf('missing')).toEqual(['a:0', 'a:1'])
 })

@@ -1,10 +1,19 @@
 /** What `delivery: exactlyOnce` promises to readers of committed records, whoever is killed or stopped, and when. */
 import { delay } from '@millrace/actor'
 import { positionKey, recordsBehind } from '@millrace/bus'
-import { eventually, install, type Installation, type Kafka, Ledger, noLeaks, startKafka } from '@millrace/testkit'
+import {
+  eventually,
+  install,
+  type Installation,
+  type Kafka,
+  type LaneSource,
+  Ledger,
+  noLeaks,
+  startKafka,
+} from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Owner, type Stage } from './owners.ts'
-import { Source } from './service-rig.ts'
+import { openSource } from './service-rig.ts'
 
 noLeaks()
 
@@ -39,7 +48,7 @@ class Load {
     const load = new Load(route)
     await kafka.createTopic(route, partitions)
     await installation.route(route)
-    load.#writing = load.#write(await Source.open(installation, route))
+    load.#writing = load.#write(await openSource(installation, route))
     return load
   }
 
@@ -63,7 +72,7 @@ class Load {
     return { ended, ...this.ledger.report() }
   }
 
-  async #write(source: Source): Promise<void> {
+  async #write(source: LaneSource): Promise<void> {
     while (!this.#over.signal.aborted) {
       const values = Array.from({ length: 10 * publishers }, (_, index) => {
         return `p${index % publishers}:${this.count + Math.floor(index / publishers)}`

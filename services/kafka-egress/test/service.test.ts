@@ -1,7 +1,16 @@
-import { eventually, install, type Installation, type Kafka, Ledger, noLeaks, startKafka } from '@millrace/testkit'
+import {
+  eventually,
+  install,
+  type Installation,
+  type Kafka,
+  type LaneSource,
+  Ledger,
+  noLeaks,
+  startKafka,
+} from '@millrace/testkit'
 import { deadLetterStream, streamInfo } from '@millrace/bus'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { applyRoutes, Instance, Source } from './service-rig.ts'
+import { actorOf, applyRoutes, instanceOf, openSource } from './service-rig.ts'
 
 noLeaks()
 
@@ -27,7 +36,7 @@ const publishers = 4
 const key = (publisher: string, number: number) => `${publisher}:${number}`
 
 /** Appends so many numbers of every publisher, in batches. */
-async function publish(source: Source, ledger: Ledger, { from, to }: { from: number; to: number }): Promise<void> {
+async function publish(source: LaneSource, ledger: Ledger, { from, to }: { from: number; to: number }): Promise<void> {
   for (let number = from; number < to; number += 10) {
     const values: string[] = []
     for (let next = number; next < number + 10; next++) {
@@ -58,13 +67,13 @@ async function delivered(topic: string, ledger: Ledger, count: number) {
 
 test('killed again and again, it loses nothing and keeps the order', { timeout: 180_000 }, async () => {
   await kafka.createTopic('kills', 3)
-  const source = await Source.open(installation, 'kills')
+  const source = await openSource(installation, 'kills')
   const ledger = new Ledger()
-  await using instance = new Instance(installation, 'kills')
+  await using instance = instanceOf(installation, 'kills')
   const total = 2_000
   for (let round = 0; round < 4; round++) {
     if (round > 0) instance.restart()
-    await instance.assign(round + 1, 'kills')
+    await instance.assign(actorOf('kills', round + 1))
     await publish(source, ledger, { from: (round * total) / 4, to: ((round + 1) * total) / 4 })
     if (round < 3) await instance.kill('SIGKILL')
   }
@@ -75,22 +84,22 @@ test('killed again and again, it loses nothing and keeps the order', { timeout: 
 })
 
 test('a missing topic holds the lane, says so, and goes on when it is there', { timeout: 120_000 }, async () => {
-  const source = await Source.open(installation, 'missing')
+  const source = await openSource(installation, 'missing')
   await source.append(['a:0', 'a:1'])
-  await using instance = new Instance(installation, 'missing')
-  await instance.assign(1, 'missing')
-  await instance.state('missing', 'holding', 'topic_missing')
+  await using instance = instanceOf(installation, 'missing')
+  await instance.assign(actorOf('missing', 1))
+  await instance.state('sink.missing.0', 'holding', 'topic_missing')
   await kafka.createTopic('missing')
-  await instance.state('missing', 'running')
+  await instance.state('sink.missing.0', 'running')
   expect((await kafka.readAll('missing')).map(({ value }) => String(value))).toEqual(['a:0', 'a:1'])
 })
 
 test('what can’t be placed becomes dead letters, the rest goes on', { timeout: 120_000 }, async () => {
   await kafka.createTopic('t-a')
-  const source = await Source.open(installation, 'letters')
+  const source = await openSource(installation, 'letters')
   await source.append(['a:0', 'nowhere:1', 'a:2', 'no topic:3', 'a:4'])
-  await using instance = new Instance(installation, 'letters')
-  await instance.assign(1, 'letters')
+  await using instance = instanceOf(installation, 'letters')
+  await instance.assign(actorOf('letters', 1))
   const letters = async () => (await streamInfo(installation.coordinator, deadLetterStream('letters')))?.state.messages
   await eventually(async () => (await letters()) === 2, { what: 'two dead letters', timeout: 30_000 })
   expect((await kafka.readAll('t-a')).map(({ value }) => String(value))).toEqual(['a:0', 'a:2', 'a:4'])
@@ -100,17 +109,17 @@ test('a lane given away while its owner is stopped: the old one writes nothing m
   timeout: 180_000,
 }, async () => {
   await kafka.createTopic('moved', 2)
-  const source = await Source.open(installation, 'moved')
+  const source = await openSource(installation, 'moved')
   const ledger = new Ledger()
-  await using first = new Instance(installation, 'first')
-  await first.assign(1, 'moved')
+  await using first = instanceOf(installation, 'first')
+  await first.assign(actorOf('moved', 1))
   await publish(source, ledger, { from: 0, to: 200 })
-  await first.state('moved', 'running')
+  await first.state('sink.moved.0', 'running')
   await first.kill('SIGSTOP')
   await publish(source, ledger, { from: 200, to: 400 })
-  await using second = new Instance(installation, 'second')
-  await second.assign(2, 'moved')
-  await second.state('moved', 'running')
+  await using second = instanceOf(installation, 'second')
+  await second.assign(actorOf('moved', 2))
+  await second.state('sink.moved.0', 'running')
   await publish(source, ledger, { from: 400, to: 600 })
   await first.kill('SIGCONT')
   await publish(source, ledger, { from: 600, to: 800 })
@@ -120,14 +129,14 @@ test('a lane given away while its owner is stopped: the old one writes nothing m
 
 test('Kafka down at the start: the lane holds, and delivers when it is there', { timeout: 180_000 }, async () => {
   await kafka.createTopic('early')
-  const source = await Source.open(installation, 'early')
+  const source = await openSource(installation, 'early')
   await source.append(['a:0', 'a:1'])
   await kafka.kill()
-  await using instance = new Instance(installation, 'early')
-  await instance.assign(1, 'early')
-  await instance.state('early', 'holding', 'broker_unreachable')
+  await using instance = instanceOf(installation, 'early')
+  await instance.assign(actorOf('early', 1))
+  await instance.state('sink.early.0', 'holding', 'broker_unreachable')
   await kafka.restart()
-  await instance.state('early', 'running')
+  await instance.state('sink.early.0', 'running')
   const values = async () => (await kafka.readAll('early')).map(({ value }) => String(value)).join()
   expect(await eventually(async () => (await values()) === 'a:0,a:1', { what: 'both records' })).toBe(true)
 })
