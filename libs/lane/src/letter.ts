@@ -1,5 +1,5 @@
 import type { DeadLetter } from '@millrace/bus'
-import { batchesIn, pickRecords, readHeader } from '@millrace/record'
+import { BatchBuilder, BatchReader, batchesIn, type RecordView } from '@millrace/record'
 import type { Aside } from './aside.ts'
 import { maxBatchBytes } from './cursor.ts'
 
@@ -19,15 +19,21 @@ export function letterOf({ batch, rest, record, count, problem }: Aside, uid: st
   }
 }
 
-/** The batch of one record, which was read before. */
+/** The batch of one record, which was read before; what is behind it may be such that it never can be. */
 function single(payload: Buffer, record: number): Buffer {
-  let before = 0
+  const reader = new BatchReader({ maxBytes: maxBatchBytes })
+  let at = 0
   for (const batch of batchesIn(payload)) {
-    const { count } = readHeader(batch)
-    let at = before
-    const found = record < before + count && pickRecords(batch, () => at++ === record, { maxBytes: maxBatchBytes })
-    if (found) return found
-    before += count
+    const { baseOffset } = reader.open(batch)
+    while (reader.next()) if (at++ === record) return batchOf(reader.view, baseOffset + BigInt(reader.offsetDelta))
   }
-  throw new RangeError(`Record ${record} of a message of ${before}.`)
+  throw new RangeError(`Record ${record} of a message of ${at}.`)
+}
+
+function batchOf(view: RecordView, offset: bigint): Buffer {
+  const builder = new BatchBuilder()
+  builder.add(view)
+  const batch = builder.finish()
+  batch.writeBigInt64BE(offset, 0)
+  return batch
 }

@@ -116,6 +116,22 @@ test('The dead letter of one record is a batch with that record, whole', () => {
   expect(recordOf(reader.view)).toEqual(record('b'))
 })
 
+test('the dead letter of a record failed where a record behind it, in its batch, could not be read', () => {
+  const payload = batchOf('a', 'b')
+  payload[payload.length - 1] = 2 // one header in the last record, where there is none
+  stampBatch(payload, { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false })
+  const cursor = new Cursor(() => {
+    throw new Error('no')
+  })
+  cursor.begin([laneBatch(payload, 2), good()])
+  expect(cursor.next()).toBe(false)
+  const letters = cursor.aside.map(aside => letterOf(aside, 'U'))
+  expect(letters).toMatchObject([
+    { count: 1, reason: 'expression', id: 'U.0' },
+    { count: 1, reason: 'bad_batch', id: 'U.1', payload },
+  ])
+})
+
 const partition = '{"topic":"orders","partition":3}'
 const kept = (count: number, ...batches: Buffer[]): LaneBatch => ({
   ...laneBatch(Buffer.concat(batches), count, 100),
