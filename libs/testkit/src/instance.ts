@@ -84,6 +84,7 @@ export class Instance implements AsyncDisposable {
     return spawn(process.execPath, [main.pathname], {
       env: {
         PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
         MILLRACE_NATS_URL: installation.nats.url,
         MILLRACE_NATS_PASSWORD: passwords[service],
         MILLRACE_INSTANCE: name,
