@@ -47,6 +47,7 @@ test('who looks in is answered by the actor itself, while it runs here', async (
   const look = () => rig.ask({ op: 'tap', actor: 'sink.r.0', after: 7 })
   expect(await look()).toEqual({ ok: true, samples: [], after: 7 })
   expect(await rig.ask({ op: 'tap', actor: 'sink.s.0' })).toMatchObject({ problem: { code: 'unknown_actor' } })
+  await rig.seen('there', ({ actors }) => actors.length === 1)
   await rig.assign([])
   await rig.seen('gone', ({ actors }) => actors.length === 0)
   expect(await look()).toMatchObject({ ok: false, problem: { code: 'unknown_actor' } })
