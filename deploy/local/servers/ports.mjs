@@ -11,14 +11,22 @@ export class PortTakenError extends Error {
 }
 
 /**
- * A port that nobody listens on. It is below the range that systems take for outgoing connections, so that nobody
+ * What this process was given: nobody may listen there yet, or for a while.
+ * @type {Set<number>}
+ */
+const given = new Set()
+
+/**
+ * A port that nobody listens on, and that was not given before. It is below the range that systems take for outgoing connections, so that nobody
  * gets it while a server that was killed is away.
  * @returns {Promise<number>}
  */
 export async function freePort() {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 17_000)
-    if (await isFree(port)) return port
+    if (given.has(port) || !(await isFree(port))) continue
+    given.add(port)
+    return port
   }
 }
 
