@@ -9,5 +9,5 @@ export type {
   StandingContext,
   StandingService,
 } from './service.ts'
-export { sinkSide, sourceSide } from './sides.ts'
+export { mayWrite, sinkSide, sourceSide } from './sides.ts'
 export { type Settings, settingsMissingFrom, settingsTable } from './settings.ts'

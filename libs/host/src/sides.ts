@@ -4,13 +4,19 @@ import { type DeliverOptions, pathThrough, Tap } from '@millrace/lane'
 import { compileExpression, sourceService } from '@millrace/routes'
 import type { ActorContext } from './service.ts'
 
+/** R11, asked before everything that is sent: the lease is held, or the assignment was read again and names this actor. */
+export function mayWrite({ fresh, allowed }: Pick<ActorContext, 'fresh' | 'allowed'>): boolean | Promise<boolean> {
+  return fresh() || allowed()
+}
+
 /** Which lane a source actor of this service writes, whose it is, and whether it still may (R11). */
 export function sourceSide(
   service: ServiceName,
   { route, lane, uid, epoch }: ActorAssignment,
-  { bus, signal, fresh, allowed }: ActorContext,
+  context: ActorContext,
 ): Omit<AppenderOptions, 'start' | 'tell'> {
-  return { bus, lane: { service, route, lane }, uid, epoch, signal, mayWrite: () => fresh() || allowed() }
+  const { bus, signal } = context
+  return { bus, lane: { service, route, lane }, uid, epoch, signal, mayWrite: () => mayWrite(context) }
 }
 
 /**
@@ -22,7 +28,7 @@ export function sinkSide(
   { route: name, lane, uid, epoch }: ActorAssignment,
   context: ActorContext,
 ): Omit<DeliverOptions, 'sink' | 'state'> {
-  const { bus, installation, route, signal, draining, counts, latency, fresh, allowed } = context
+  const { bus, installation, route, signal, draining, counts, latency } = context
   const tap = new Tap()
   context.tap(request => tap.answer(request, signal))
   return {
@@ -33,7 +39,7 @@ export function sinkSide(
     epoch,
     ...(route.filter !== undefined && { filter: compileExpression(route.filter) }),
     path: pathThrough(installation, route),
-    mayWrite: () => fresh() || allowed(),
+    mayWrite: () => mayWrite(context),
     signal,
     draining,
     counts,

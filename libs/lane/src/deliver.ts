@@ -33,7 +33,7 @@ import { Cursor, type Filter } from './cursor.ts'
 import { ExactlyOnce, type TransactionalSink } from './exactly-once.ts'
 import { letterOf } from './letter.ts'
 import type { RoutePath } from './path.ts'
-import type { Outcome, Settled, Sink } from './ports.ts'
+import { isSettled, type Outcome, type Settled, type Sink, type Stop } from './ports.ts'
 import { behind, type Settlement, settlementOf } from './settlement.ts'
 import type { Sampling, Tap } from './tap.ts'
 
@@ -89,9 +89,6 @@ export async function deliver(options: DeliverOptions): Promise<void> {
     await options.sink.close()
   }
 }
-
-/** How an attempt ends that is not the last one. */
-type Stop = Exclude<Outcome, Settled>
 
 class Engine {
   readonly #options: DeliverOptions
@@ -221,7 +218,7 @@ class Engine {
       if (!(await this.#mayWrite())) return undefined
       const outcome = await attempts(attempt)
       if (over.aborted) return undefined
-      if (outcome.is === 'done' || outcome.is === 'refused') {
+      if (isSettled(outcome)) {
         if (attempt > 0) state('running')
         return outcome
       }

@@ -11,9 +11,7 @@
  * another owner wrote. Who may go on is then for `mr_positions` to say: the actor starts again, and claims that.
  */
 import { type KeptPosition, readKeptPosition, recordsBehind, writeKeptPosition } from '@millrace/bus'
-import { isSettled, type Delivery, type Outcome, type Settled } from './ports.ts'
-
-type Stop = Exclude<Outcome, Settled>
+import { isSettled, type Delivery, type Outcome, type Settled, type Stop } from './ports.ts'
 
 /** How `recover` ended. `position`: the text of what was committed last; undefined where there is nothing. */
 export type Recovery = { is: 'done'; position: string | undefined } | Stop

@@ -36,6 +36,9 @@ export type Outcome =
 /** How an attempt ends that settles its delivery. */
 export type Settled = Extract<Outcome, { is: 'done' | 'refused' }>
 
+/** Those after which there is another attempt. */
+export type Stop = Exclude<Outcome, Settled>
+
 /** Whether it does. */
 export function isSettled(outcome: Outcome): outcome is Settled {
   return outcome.is === 'done' || outcome.is === 'refused'

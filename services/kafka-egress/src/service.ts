@@ -1,7 +1,7 @@
 /** lane -> Kafka: one sink actor a lane, each with a producer of its own. */
 import { backoff, delay } from '@millrace/actor'
 import type { ActorAssignment } from '@millrace/bus'
-import { type ActorContext, type PlacedService, sinkSide } from '@millrace/host'
+import { type ActorContext, mayWrite, type PlacedService, sinkSide } from '@millrace/host'
 import { KafkaError } from '@millrace/kafka'
 import { deliver } from '@millrace/lane'
 import { sinkOf } from '@millrace/routes'
@@ -40,9 +40,4 @@ async function untilOpen(
     }
   }
   return undefined
-}
-
-/** R11 */
-async function mayWrite(context: ActorContext): Promise<boolean> {
-  return context.fresh() || (await context.allowed())
 }

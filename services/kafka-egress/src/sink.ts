@@ -18,7 +18,7 @@ export type SinkLane = Pick<ActorAssignment, 'uid' | 'lane'>
 export async function openSink(
   lane: SinkLane,
   context: SinkContext,
-  mayWrite: () => Promise<boolean>,
+  mayWrite: () => boolean | Promise<boolean>,
 ): Promise<KafkaSink | ExactlyOnceSink> {
   const { route, sink: connection, secret: secrets, signal, installation } = context
   if (connection.kafka === undefined)

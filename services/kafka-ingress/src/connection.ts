@@ -1,6 +1,6 @@
 /** The connections of an actor to its cluster, made anew until they hold. */
 import { backoff, delay } from '@millrace/actor'
-import type { ActorContext } from '@millrace/host'
+import { type ActorContext, mayWrite } from '@millrace/host'
 import { Cluster, clusterSettings, KafkaError, problemOf } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import { BatchError } from '@millrace/record'
@@ -22,10 +22,10 @@ export interface Work<T> {
  * (R11: before each connection, may I?).
  */
 export async function keepConnected<T>(context: ActorContext, { act, failed }: Work<T>): Promise<T | undefined> {
-  const { draining, signal, fresh, allowed } = context
+  const { draining, signal } = context
   const over = AbortSignal.any([signal, draining])
   const wait = backoff()
-  while (!over.aborted && (fresh() || (await allowed()))) {
+  while (!over.aborted && (await mayWrite(context))) {
     const begun = performance.now()
     try {
       using cluster = await openCluster(context)

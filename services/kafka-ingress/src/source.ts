@@ -15,7 +15,7 @@
  */
 import { unlessAborted } from '@millrace/actor'
 import { AlarmError, StoppedError } from '@millrace/bus'
-import { type ActorContext, Condition } from '@millrace/host'
+import { type ActorContext, Condition, mayWrite } from '@millrace/host'
 import {
   type Cluster,
   type Fetched,
@@ -148,14 +148,14 @@ export class Source implements SourceEvents {
   }
 
   async #read(log: PartitionLog, writer: Writer): Promise<void> {
-    const { signal, draining, fresh, allowed } = this.#context
+    const { signal, draining } = this.#context
     const over = AbortSignal.any([signal, draining])
     await this.#compare(log)
     this.#condition.reading(undefined)
     while (!over.aborted) {
       if (!writer.room) await unlessAborted(this.#room(), over)
       const fetched = await unlessAborted(log.fetch(this.#position.offset), over)
-      if (fetched === undefined || !(fresh() || (await allowed()))) break
+      if (fetched === undefined || !(await mayWrite(this.#context))) break
       this.#heldBack.look(fetched)
       this.#pass(fetched, writer)
       this.#group.follow(log)
