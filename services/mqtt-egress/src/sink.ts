@@ -4,15 +4,15 @@ import type { ActorContext } from '@millrace/host'
 import type { Delivery, Made, Outcome, Problem, Sink } from '@millrace/lane'
 import {
   connectToPublish,
-  loginOf,
   publisherId,
   Publisher,
   Publishing,
   type PublishingAttempt,
+  readLogin,
   versionOf,
   writtenHeaders,
 } from '@millrace/mqtt'
-import { isTemplate, type MqttConnection, resolveCredentials, SecretError, sinkOf } from '@millrace/routes'
+import { isTemplate, type MqttConnection, resolveCredentials, sinkOf } from '@millrace/routes'
 import { Mapper } from './map.ts'
 
 /** What of an actor's context a sink needs. */
@@ -113,15 +113,10 @@ export class MqttSink implements Sink {
     return { to, headers: this.#version === 5 ? writtenHeaders(properties) : [] }
   }
 
-  /** A secret that can't be read is told like a broker that can't be reached. */
   async #connectOnce(connection: MqttConnection): Promise<PublishingAttempt> {
     const { sink, secret, settings, signal } = this.#context
-    try {
-      const credentials = await resolveCredentials(sink, { secrets: secret, folder: settings.secretsDir })
-      return await connectToPublish(loginOf(connection, { credentials, clientId: this.#clientId }), signal)
-    } catch (error) {
-      if (!(error instanceof SecretError)) throw error
-      return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
-    }
+    const credentials = () => resolveCredentials(sink, { secrets: secret, folder: settings.secretsDir })
+    const login = await readLogin(connection, { credentials, clientId: this.#clientId })
+    return 'is' in login ? login : await connectToPublish(login, signal)
   }
 }

@@ -1,7 +1,7 @@
 /** The connection of a slot's session to its broker, and how a session ends that nobody wants any more. */
 import type { ActorContext } from '@millrace/host'
-import { type Attempt, connect, loginOf } from '@millrace/mqtt'
-import { resolveCredentials, SecretError, sourceOf } from '@millrace/routes'
+import { type Attempt, connect, readLogin } from '@millrace/mqtt'
+import { resolveCredentials, sourceOf } from '@millrace/routes'
 
 /** Whose session it is. */
 export interface SlotSession {
@@ -11,21 +11,17 @@ export interface SlotSession {
   signal: AbortSignal
 }
 
-/** Tries to connect, once. A secret that can't be read is told like a broker that can't be reached. */
+/** Tries to connect, once. */
 export async function connectSlot(context: ActorContext, session: SlotSession): Promise<Attempt> {
   const { source, route, settings, secret } = context
   if (source.mqtt === undefined) throw new TypeError(`Connection ${source.name} is not an MQTT connection.`)
-  try {
-    const credentials = await resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
-    const { clientId, receiveMaximum, signal } = session
-    const login = loginOf(source.mqtt, { credentials, clientId })
-    const { sessionExpiry, retained } = sourceOf(route, 'mqtt')
-    const wishes = { sessionExpiry: sessionExpiry / 1000, skipsRetained: retained === 'skip' }
-    return await connect({ ...login, ...wishes, receiveMaximum }, signal)
-  } catch (error) {
-    if (!(error instanceof SecretError)) throw error
-    return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
-  }
+  const { clientId, receiveMaximum, signal } = session
+  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
+  const login = await readLogin(source.mqtt, { credentials, clientId })
+  if ('is' in login) return login
+  const { sessionExpiry, retained } = sourceOf(route, 'mqtt')
+  const wishes = { sessionExpiry: sessionExpiry / 1000, skipsRetained: retained === 'skip' }
+  return await connect({ ...login, ...wishes, receiveMaximum }, signal)
 }
 
 /**
