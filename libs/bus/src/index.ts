@@ -63,7 +63,7 @@ export {
   type Totals,
   writeKeptPosition,
 } from './positions.ts'
-export { type LaneBatch, LaneReader, type LaneReaderOptions } from './read.ts'
+export { type LaneBatch, LaneReader, type LaneReaderOptions, type Waiting } from './read.ts'
 export {
   deleteRouteStreams,
   lanesOf,

@@ -37,12 +37,26 @@ export interface LaneBatch extends LaneHeader {
   payload: Buffer
 }
 
+/** What has come and is not taken yet, and since when at least something was there, by `performance.now()`. */
+export interface Waiting {
+  records: number
+  bytes: number
+  since: number
+}
+
+/** When to stop waiting for batches: where `enough` says so of what is there, or `atMost` milliseconds have passed. */
+export interface Patience {
+  enough?: () => boolean
+  atMost?: number
+}
+
 /** Starts reading; batches come by `take`, `waiting` says when. */
 export class LaneReader {
   readonly #options: LaneReaderOptions
   readonly #ordered: OrderedReader
   readonly #queue: LaneBatch[] = []
   #queuedBytes = 0
+  #waitingSince = 0
   /** Batches with records read so far, and messages that the lane held beyond the last of them. */
   #batches = 0
   #beyond = 0
@@ -52,6 +66,7 @@ export class LaneReader {
   #base: number
   #group: Group | undefined
   #wake: (() => void) | undefined
+  #ended = false
   #failure: unknown
 
   constructor(options: LaneReaderOptions) {
@@ -97,19 +112,30 @@ export class LaneReader {
     return this.#base - this.#taken + Math.round(this.#beyond * perBatch)
   }
 
+  /** What has come and is not taken yet. */
+  get waits(): Waiting {
+    return { records: this.#base - this.#taken, bytes: this.#queuedBytes, since: this.#waitingSince }
+  }
+
   /**
-   * Resolves when a batch waits, or when the signal aborts (the reader's own does too). Rejects with AlarmError or
-   * PermissionError where reading can't go on; what was read before that is taken first.
+   * Resolves when a batch waits, and enough of them where that is said; when it took too long; or when the signal aborts
+   * (the reader's own does too). Rejects with AlarmError or PermissionError where reading can't go on; what was
+   * read before that is taken first.
    */
-  async waiting(signal: AbortSignal): Promise<void> {
-    if (this.#queue.length > 0 || signal.aborted) return
-    if (this.#failure !== undefined) throw this.#failure
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    signal.addEventListener('abort', this.#wake, { once: true })
-    await promise
-    signal.removeEventListener('abort', this.#wake)
-    this.#wake = undefined
+  async waiting(signal: AbortSignal, { enough = () => true, atMost }: Patience = {}): Promise<void> {
+    if (signal.aborted) return
+    const goesOn = () => !this.#ended && (this.#queue.length === 0 || !enough())
+    if (goesOn()) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#wake = () => goesOn() || resolve()
+      const over = () => resolve()
+      const timer = atMost === undefined ? undefined : setTimeout(over, atMost)
+      signal.addEventListener('abort', over, { once: true })
+      await promise
+      signal.removeEventListener('abort', over)
+      clearTimeout(timer)
+      this.#wake = undefined
+    }
     if (this.#failure !== undefined && this.#queue.length === 0) throw this.#failure
   }
 
@@ -119,6 +145,7 @@ export class LaneReader {
     } catch (error) {
       this.#failure = error
     }
+    this.#ended = true
     this.#wake?.()
   }
 
@@ -142,6 +169,7 @@ export class LaneReader {
     const payload = this.#whole(header, Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length))
     if (payload === undefined) return
     this.#base += header.count
+    if (this.#queue.length === 0) this.#waitingSince = performance.now()
     this.#queue.push({ ...header, sequence, payload })
     this.#queuedBytes += payload.length
     this.#wake?.()

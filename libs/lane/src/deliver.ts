@@ -27,14 +27,14 @@ import {
   type ServiceName,
   StoppedError,
 } from '@millrace/bus'
-import type { Aside } from './aside.ts'
 import { Committer } from './committer.ts'
 import { Cursor, type Filter } from './cursor.ts'
 import { ExactlyOnce, type TransactionalSink } from './exactly-once.ts'
+import { gather, isEnough, type Linger, type Most, timeLeft } from './gather.ts'
 import { letterOf } from './letter.ts'
 import type { RoutePath } from './path.ts'
 import { isSettled, type Outcome, type Settled, type Sink, type Stop } from './ports.ts'
-import { behind, type Settlement, settlementOf } from './settlement.ts'
+import { type Settlement, settlementOf } from './settlement.ts'
 import type { Sampling, Tap } from './tap.ts'
 
 /** What a sink's side counts; plain integers that it adds to. */
@@ -60,8 +60,10 @@ export interface DeliverOptions {
   filter?: Filter
   /** What a record that passes is marked with, so that one that comes back is known; see `pathThrough`. */
   path?: RoutePath | undefined
-  /** How much of what waits becomes one delivery; at least one batch. 5000 records and 1 MiB unless said. */
-  merge?: { records: number; bytes: number }
+  /** How much of what waits becomes one delivery. 5000 records and 1 MiB unless said. */
+  merge?: Most
+  /** What waits is let gather, no longer than this; unless said it goes out at once. */
+  linger?: Linger | undefined
   /** Nothing is sent any more once it has aborted. */
   signal: AbortSignal
   /** Stop reading, finish, commit, return. */
@@ -130,8 +132,10 @@ class Engine {
     try {
       state('running')
       while (!reading.aborted) {
-        await reader.waiting(this.#exactlyOnce?.due(reading) ?? reading)
-        if (!reading.aborted && !(await this.#deliver(this.#gather(reader), committer))) break
+        await reader.waiting(reading, this.#exactlyOnce && { atMost: this.#exactlyOnce.dueIn })
+        if (reading.aborted) break
+        await this.#linger(reader, reading)
+        if (!(await this.#deliver(this.#take(reader), committer))) break
       }
       this.#ended.signal.throwIfAborted()
       if (!signal.aborted) await committer.flush()
@@ -156,49 +160,41 @@ class Engine {
     return true
   }
 
-  /** What waits, up to the bounds of `merge`. */
-  #gather(reader: LaneReader): LaneBatch[] {
-    const { records, bytes } = this.#options.merge ?? { records: 5_000, bytes: 2 ** 20 }
-    const batches: LaneBatch[] = []
-    let [recordsLeft, bytesLeft] = [records, bytes]
-    for (let next = reader.next; next !== undefined; next = reader.next) {
-      if (batches.length > 0 && (next.count > recordsLeft || next.payload.length > bytesLeft)) break
-      recordsLeft -= next.count
-      bytesLeft -= next.payload.length
-      batches.push(next)
-      reader.take()
-    }
-    this.#options.counts.pending = reader.pending + records - recordsLeft
-    return batches
+  /** Lets what waits gather. Where the lane drains meanwhile, it goes out all the same. */
+  async #linger(reader: LaneReader, reading: AbortSignal): Promise<void> {
+    const { linger } = this.#options
+    const atMost = linger && timeLeft(linger, reader.waits, performance.now())
+    if (atMost) await reader.waiting(reading, { atMost, enough: () => isEnough(linger, reader.waits) })
+  }
+
+  /** What becomes the next delivery. */
+  #take(reader: LaneReader): LaneBatch[] {
+    const { merge = { records: 5_000, bytes: 2 ** 20 }, counts } = this.#options
+    counts.pending = reader.pending
+    return gather(reader, merge)
   }
 
   /** Whether the batches are delivered; false: draining, or no longer the owner, so they are left to the next one. */
   async #deliver(batches: LaneBatch[], committer: Committer): Promise<boolean> {
     if (batches.length === 0 && !this.#exactlyOnce?.isDue) return true
-    const outcome = await this.#until(attempt => this.#try(batches, attempt))
-    if (outcome === undefined) return false
-    const settlement = settlementOf(this.#cursor, outcome)
-    const { aside } = settlement
-    if (this.#exactlyOnce === undefined) await this.#setAside(aside)
-    if (this.#sampling !== undefined) this.#options.tap?.keep(this.#sampling.settled(aside, outcome.expired ?? 0))
+    const settlement = await this.#until(attempt => this.#try(batches, attempt))
+    if (settlement === undefined) return false
+    const { aside, expired } = settlement
+    if (this.#sampling !== undefined) this.#options.tap?.keep(this.#sampling.settled(aside, expired))
     this.#count(settlement)
-    this.#at = behind(this.#at, batches, settlement)
+    this.#at = settlement.behind
     this.#observe(batches)
     committer.reached(this.#at.place, this.#at.totals, bytesOf(batches))
     return true
   }
 
-  #try(batches: LaneBatch[], attempt: number): Promise<Outcome> {
+  async #try(batches: LaneBatch[], attempt: number): Promise<Settlement | Stop> {
     const { sink } = this.#options
-    if (this.#exactlyOnce === undefined) return attempt === 0 || 'commit' in sink ? this.#write(batches) : sink.again()
-    return this.#exactlyOnce.attempt({
-      write: () => this.#write(batches),
-      settle: async outcome => {
-        const settlement = settlementOf(this.#cursor, outcome)
-        await this.#setAside(settlement.aside)
-        return behind(this.#at, batches, settlement)
-      },
-    })
+    const write = () => this.#write(batches)
+    const settle = (outcome: Settled) => this.#settle(batches, outcome)
+    if (this.#exactlyOnce !== undefined) return this.#exactlyOnce.attempt({ write, settle })
+    const outcome = await (attempt === 0 || 'commit' in sink ? write() : sink.again())
+    return isSettled(outcome) ? settle(outcome) : outcome
   }
 
   async #write(batches: LaneBatch[]): Promise<Outcome> {
@@ -228,9 +224,11 @@ class Engine {
     }
   }
 
-  /** Stores the dead letters. */
-  async #setAside(aside: readonly Aside[]): Promise<void> {
-    for (const one of aside) await this.#deadLetters.store(letterOf(one, this.#options.uid))
+  /** Stores what can never pass (R7). */
+  async #settle(batches: readonly LaneBatch[], outcome: Settled): Promise<Settlement> {
+    const settlement = settlementOf(this.#cursor, outcome, { batches, before: this.#at })
+    for (const one of settlement.aside) await this.#deadLetters.store(letterOf(one, this.#options.uid))
+    return settlement
   }
 
   #observe(batches: readonly LaneBatch[]): void {

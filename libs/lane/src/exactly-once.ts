@@ -12,6 +12,7 @@
  */
 import { type KeptPosition, readKeptPosition, recordsBehind, writeKeptPosition } from '@millrace/bus'
 import { isSettled, type Delivery, type Outcome, type Settled, type Stop } from './ports.ts'
+import type { Settlement } from './settlement.ts'
 
 /** How `recover` ended. `position`: the text of what was committed last; undefined where there is nothing. */
 export type Recovery = { is: 'done'; position: string | undefined } | Stop
@@ -39,7 +40,7 @@ export interface Step {
   /** Gives the sink the records, from the first. */
   write(): Promise<Outcome>
   /** Stores what can never pass (R7), and says where the lane is when the rest is delivered. */
-  settle(outcome: Settled): Promise<KeptPosition>
+  settle(outcome: Settled): Promise<Settlement>
 }
 
 /** One lane's transactions, in the order that keeps them exact. */
@@ -47,7 +48,7 @@ export class ExactlyOnce {
   readonly #sink: TransactionalSink
   #doubtful = true
   #committed: string | undefined
-  #tried: { text: string; outcome: Settled } | undefined
+  #tried: { text: string; settlement: Settlement } | undefined
   #dueAt = performance.now() + day
 
   constructor(sink: TransactionalSink) {
@@ -68,13 +69,13 @@ export class ExactlyOnce {
     return performance.now() >= this.#dueAt
   }
 
-  /** Aborts with the signal, and when it is time. */
-  due(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, Math.ceil(this.#dueAt - performance.now())))])
+  /** In how many milliseconds it is. */
+  get dueIn(): number {
+    return Math.max(0, Math.ceil(this.#dueAt - performance.now()))
   }
 
   /** One attempt at a delivery, and after `hold` and `unknown` the next one at the same. */
-  async attempt(step: Step): Promise<Outcome> {
+  async attempt(step: Step): Promise<Settlement | Stop> {
     if (this.#doubtful) {
       const found = await this.#sink.recover()
       if (found.is !== 'done') return found
@@ -85,18 +86,19 @@ export class ExactlyOnce {
     this.#doubtful = true
     const outcome = await step.write()
     if (!isSettled(outcome)) return outcome
-    const position = await step.settle(outcome)
-    this.#tried = { text: writeKeptPosition(position), outcome }
-    const committed = await this.#sink.commit({ text: this.#tried.text, records: recordsBehind(position.totals) })
-    if (committed.is !== 'done') return committed
+    const settlement = await step.settle(outcome)
+    const text = writeKeptPosition(settlement.behind)
+    this.#tried = { text, settlement }
+    const committed = await this.#sink.commit({ text, records: recordsBehind(settlement.behind.totals) })
+    if (!isSettled(committed)) return committed
     this.#doubtful = false
     return this.#reached(this.#tried)
   }
 
-  #reached({ text, outcome }: { text: string; outcome: Settled }): Settled {
+  #reached({ text, settlement }: { text: string; settlement: Settlement }): Settlement {
     this.#committed = text
     this.#tried = undefined
     this.#dueAt = performance.now() + day
-    return outcome
+    return settlement
   }
 }

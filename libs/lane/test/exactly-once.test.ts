@@ -1,6 +1,7 @@
 import {
   AlarmError,
   deadLetterStream,
+  type KeptPosition,
   type LaneName,
   openLane,
   positionKey,
@@ -15,7 +16,7 @@ import { noTotals } from '../../bus/test/lanes.ts'
 import { Cursor } from '../src/cursor.ts'
 import { ExactlyOnce } from '../src/exactly-once.ts'
 import { deliver, type DeliverOptions } from '../src/index.ts'
-import { behind, settlementOf } from '../src/settlement.ts'
+import { settlementOf } from '../src/settlement.ts'
 import { batchOf, valueOf } from './records.ts'
 import { type Fate, ModelSink } from './transactional-sink.ts'
 
@@ -39,7 +40,7 @@ test('whatever is lost, late or refused on the way: everything once, in order, a
       const exactlyOnce = new ExactlyOnce(sink)
       while ((await exactlyOnce.open()).is !== 'done');
       const cursor = new Cursor()
-      let at = { place: { sequence: 0 }, totals: noTotals }
+      let at: KeptPosition = { place: { sequence: 0 }, totals: noTotals }
       for (let delivery = 1; delivery <= 8; delivery++) {
         const batches = [batchAt(delivery, [`${delivery}.0`, `${delivery}.1`])]
         const attempt = () =>
@@ -48,11 +49,11 @@ test('whatever is lost, late or refused on the way: everything once, in order, a
               cursor.begin(batches)
               return sink.write(cursor)
             },
-            settle: async outcome => behind(at, batches, settlementOf(cursor, outcome)),
+            settle: async outcome => settlementOf(cursor, outcome, { batches, before: at }),
           })
         let outcome = await attempt()
         while (outcome.is !== 'done') outcome = await attempt()
-        at = behind(at, batches, settlementOf(cursor, outcome))
+        at = outcome.behind
         expect(readKeptPosition(sink.position ?? '')).toEqual(at)
       }
       const wanted = Array.from({ length: 8 }, (_, index) => [`${index + 1}.0`, `${index + 1}.1`])
@@ -66,7 +67,7 @@ test('a position that another has moved on meanwhile is never written over', asy
   const sink = new ModelSink()
   const exactlyOnce = new ExactlyOnce(sink)
   await exactlyOnce.open()
-  const settle = async () => ({ place: { sequence: 1 }, totals: noTotals })
+  const settle = () => Promise.reject(new Error('nothing is settled'))
   const step = { write: async () => ({ is: 'unknown', problem: { code: 'c', message: 'm' } }) as const, settle }
   expect(await exactlyOnce.attempt(step)).toMatchObject({ is: 'unknown' })
   sink.position = writeKeptPosition({ place: { sequence: 7, writer: 'w' }, totals: { ...noTotals, out: 7 } })
