@@ -83,6 +83,7 @@ const meanings: readonly (readonly [prefix: string, meaning: string])[] = [
     'new filters are subscribed to, new partitions read; those that are gone are not any more; what was acknowledged or stored stays',
   ],
   ['source.subscribers', 'new slots get lanes of their own; slots that go are drained first'],
+  ['source.shareName', 'subscribed to under the new name, then not under the old one any more; what it held is taken'],
   ['source.connection', 'its sources connect anew; another broker is refused: delete the route first'],
   ['source.start', 'partitions that are read already go on where they are'],
   ['source.group', 'offsets are committed to the new group; the old one keeps its last'],

@@ -4,6 +4,7 @@ import { isLoopback } from './connection-rules.ts'
 import type { Connection } from './connection.ts'
 import { checkHubSink } from './hub-sink.ts'
 import { mqttEndpoint } from './mqtt-connection.ts'
+import { isShared } from './mqtt-source.ts'
 import { checkMqttVersion } from './mqtt-version.ts'
 import { checkDelivery } from './delivery.ts'
 import type { KnownConnections } from './ends.ts'
@@ -33,12 +34,19 @@ export function checkRoute(route: Route): Finding[] {
     const message = `no record may be larger than ${most}, a quarter of each lane's share of buffer.maxBytes`
     findings.push(errorAt(['maxRecordBytes'], 'no_room', message))
   }
-  if (route.source.protocol === 'mqtt' && route.source.subscribers > 1) {
+  const more = [checkSharing, checkDelivery, checkTemplatedTopic, checkHeaders, checkCaptures]
+  return [...findings, ...more.flatMap(check => check(route))]
+}
+
+function checkSharing({ source }: Route): Finding[] {
+  if (source.protocol !== 'mqtt' || !isShared(source)) return []
+  if (source.subscribers > 1) {
     const message = 'order is kept within each subscriber only, and brokers send shared ones no retained messages'
-    findings.push(warningAt(['source', 'subscribers'], 'order', message))
+    return [warningAt(['source', 'subscribers'], 'order', message)]
   }
-  const more = [checkDelivery(route), checkTemplatedTopic(route), checkHeaders(route), checkCaptures(route)]
-  return [...findings, ...more.flat()]
+  const message =
+    'what another client with this share name gets does not come here; and brokers send shared ones no retained messages'
+  return [warningAt(['source', 'shareName'], 'shared', message)]
 }
 
 /** The field that lowers the guarantee. */

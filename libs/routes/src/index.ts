@@ -25,7 +25,7 @@ export {
   type MqttToken,
 } from './mqtt-connection.ts'
 export type { MqttSink } from './mqtt-sink.ts'
-export type { MqttSource } from './mqtt-source.ts'
+export { isShared, type MqttSource } from './mqtt-source.ts'
 export { type DocumentProblem, formatProblem, type Place } from './problem.ts'
 export { secretsOf } from './properties/connection.ts'
 export { type Documents, readDocuments } from './read.ts'

@@ -5,13 +5,22 @@ export function filterFaultOf(filter: string): string | undefined {
   if (Buffer.byteLength(filter) > 65_535) return 'a topic filter has at most 65,535 bytes'
   if (/[\0\t\n]/.test(filter)) return 'a topic filter has no NUL, tab or line feed'
   if (/^\$(share|queue)(\/|$)/.test(filter)) {
-    return 'shared subscriptions are made from `subscribers`: write the plain filter, and how many subscribers share it'
+    return 'shared subscriptions are made from `subscribers` and `shareName`: write the plain filter'
   }
   const levels = filter.split('/')
   if (levels.some(level => level.includes('+') && level !== '+')) return '+ stands for a whole level: a/+/b'
   if (levels.some(level => level.includes('#') && level !== '#')) return '# stands for whole levels: a/#'
   if (levels.slice(0, -1).includes('#')) return '# stands at the end only: a/#'
   return undefined
+}
+
+/** The most bytes of a share name: a filter that carries it must not outgrow MQTT's texts. */
+const longestShareName = 255
+
+/** Why a text that is not empty is no share name (MQTT v5, 4.8.2); undefined where it is one. */
+export function shareNameFaultOf(name: string): string | undefined {
+  if (/[/+#\t\n]/.test(name)) return 'a share name has no /, +, #, tab or line feed'
+  return Buffer.byteLength(name) > longestShareName ? `a share name has at most ${longestShareName} bytes` : undefined
 }
 
 /** Whether a topic filter matches a topic, both by their levels (MQTT v5, 4.7.1 and 4.7.2). */

@@ -1,13 +1,19 @@
 /** What must hold for a route beyond the types of its fields. */
 import { filterFault } from './expression.ts'
 import { type Checked, tell } from './fields.ts'
-import { filterFaultOf } from './mqtt-filter.ts'
+import { filterFaultOf, shareNameFaultOf } from './mqtt-filter.ts'
 import { templateFault, templateParts } from './template.ts'
 
 /** An MQTT topic filter. */
 export function checkFilter(checked: Checked<string>): void {
   const fault = filterFaultOf(checked.value)
   if (fault !== undefined) tell(checked, fault, { code: 'bad_topic_filter' })
+}
+
+/** The name of a group of MQTT clients that share a subscription. */
+export function checkShareName(checked: Checked<string>): void {
+  const fault = shareNameFaultOf(checked.value)
+  if (fault !== undefined) tell(checked, fault, { code: 'bad_share_name' })
 }
 
 /** Each text of a list stands there once. */

@@ -176,8 +176,9 @@ describe('what routes and connections say together', () => {
   })
 
   test('shared subscriptions are of MQTT v5', () => {
-    const problems = against(old, 'connection: other, topics: [a], subscribers: 2', toKafka)
-    expect(problems.join('\n')).toContain('shared subscriptions are of MQTT v5')
+    const problems = (fields: string) => against(old, `connection: other, topics: [a], ${fields}`, toKafka).join('\n')
+    expect(problems('subscribers: 2')).toContain('source.subscribers: shared subscriptions are of MQTT v5')
+    expect(problems('shareName: ours')).toContain('source.shareName: shared subscriptions are of MQTT v5')
   })
 
   test.each([

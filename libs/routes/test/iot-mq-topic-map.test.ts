@@ -54,12 +54,18 @@ test('qos is the subscription’s, or the publish’s', () => {
   expect(routeOf({ routes: [down.replace('name', 'qos: 0, name')] }).sink).toMatchObject({ qos: 0 })
 })
 
-test('a shared subscription has as many subscribers; its group’s name is told to say nothing', () => {
+test('a shared subscription has as many subscribers, and is shared under its group’s name', () => {
   const shared = (share: number) =>
     up.replace('name', `sharedSubscription: { groupName: g, groupMinimumShareNumber: ${share} }, name`)
-  expect(routeOf({ routes: [shared(3)] }).source).toMatchObject({ subscribers: 3 })
-  expect(routeOf({ routes: [shared(0)] }).source).toMatchObject({ subscribers: 1 })
-  expect(notes({ routes: [shared(3)] }).join()).toContain('sharedSubscription.groupName: says nothing here')
+  expect(routeOf({ routes: [shared(3)] }).source).toMatchObject({ subscribers: 3, shareName: 'g' })
+  expect(routeOf({ routes: [shared(0)] }).source).toMatchObject({ subscribers: 1, shareName: 'g' })
+  expect(routeOf({}).source).not.toHaveProperty('shareName')
+  expect(told({ routes: [shared(1)] }).join()).toContain(
+    'f:13:62: warning: spec.routes.0.mqttToKafka.sharedSubscription.groupName: what another client with this share name',
+  )
+  expect(told({ routes: [shared(3).replace('groupName: g', 'groupName: g/1')] }).join()).toContain(
+    'mqttToKafka.sharedSubscription.groupName: a share name has no /',
+  )
 })
 
 test('a shared subscription has no effect on the way to MQTT', () => {

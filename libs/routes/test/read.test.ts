@@ -152,6 +152,25 @@ test.each(['#', '+', '+/+/#', '/', 'a b/*/>', 'ü/温度', '$SYS/#', '$shared/x'
   },
 )
 
+test.each([
+  ['', 'the text is empty'],
+  ['a/b', 'a share name has no /'],
+  ['+', 'a share name has no /'],
+  ['#', 'a share name has no /'],
+  ['ü'.repeat(128), 'a share name has at most 255 bytes'],
+])('the share name %j is refused', (shareName, message) => {
+  const problems = ofRoute({ topics: `[a], shareName: ${JSON.stringify(shareName)}` })
+  expect(problems.join('\n')).toContain(`spec.source.shareName: ${message}`)
+})
+
+test('who shares with others is told what that costs', () => {
+  const [one, ...more] = ofRoute({ topics: '[a], shareName: "the plant\'s $1"' })
+  expect(more).toEqual([])
+  expect(one).toContain('warning: spec.source.shareName: what another client with this share name gets')
+  const [several] = ofRoute({ topics: '[a], subscribers: 2, shareName: ours' })
+  expect(several).toContain('warning: spec.source.subscribers: order is kept within each subscriber only')
+})
+
 describe('templates and expressions', () => {
   test.each([
     ['key: "${topic}"', 'f:6:55: spec.sink.key: unknown variable "topic" (did you mean source.topic?)'],

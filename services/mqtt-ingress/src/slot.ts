@@ -1,4 +1,5 @@
 /** What a subscriber slot is called, what it subscribes to, and what its lane's position says. Pure. */
+import { isShared, type MqttSource } from '@millrace/routes'
 import { z } from 'zod'
 
 /**
@@ -26,10 +27,10 @@ export function clientIdOf({ installation, route, lane }: SlotName): string {
   return `${installation}-${route}-${lane}`
 }
 
-/** The filters to subscribe to. Where several subscribers share the work, each message goes to one of them. */
-export function filtersOf({ installation, route }: SlotName, topics: readonly string[], subscribers: number): string[] {
-  if (subscribers === 1) return [...topics]
-  return topics.map(topic => `$share/${installation}-${route}/${topic}`)
+/** The filters to subscribe to. Where they are shared, each message goes to one of the clients with the share name. */
+export function filtersOf({ installation, route }: SlotName, source: MqttSource): string[] {
+  const { topics, shareName = `${installation}-${route}` } = source
+  return isShared(source) ? topics.map(topic => `$share/${shareName}/${topic}`) : [...topics]
 }
 
 /**

@@ -66,7 +66,7 @@ export class Source implements SourceEvents {
     this.#slot = slot
     this.#openLane = openLane
     this.#clientId = clientIdOf(name)
-    this.#filters = filtersOf(name, this.#reads.topics, this.#reads.subscribers)
+    this.#filters = filtersOf(name, this.#reads)
     this.#position = endedPosition(this.#clientId)
     this.#condition = new Condition(context.state)
     this.#drained = aborted(context.draining)

@@ -179,7 +179,7 @@ describe('the session', () => {
     expect(firsts(await rig.values())).toEqual(['1', '2'])
   })
 
-  test('of a changed filter: nothing is lost on the way, and the old filter brings nothing any more', async () => {
+  test('of a changed filter, or share name: nothing is lost on the way, and the old brings nothing any more', async () => {
     await using rig = await Rig.start()
     const first = rig.run({ topics: ['t/1', 'old'] })
     await first.is('running')
@@ -194,12 +194,14 @@ describe('the session', () => {
     await second.is('running')
     const then = sent
     await eventually(() => sent > then + 100, { what: 'more messages' })
+    await second.drain()
+    await rig.run({ topics: ['t/1'], shareName: 'ours' }).is('running')
     enough.abort()
     await publisher
     await rig.publish(['old', 'old'], ['t/1', 'last'])
     await eventually(async () => (await rig.values()).includes('last'), { what: 'the last one' })
     expect(firsts(await rig.values())).toEqual([...numbers(1, sent), 'last'])
-    expect(await rig.position()).toMatchObject({ filters: ['$share/test-r/t/1'] })
+    expect(await rig.position()).toMatchObject({ filters: ['$share/ours/t/1'] })
   })
 })
 

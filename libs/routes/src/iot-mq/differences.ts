@@ -3,7 +3,7 @@ import { errorAt, type Finding, noteAt, warningAt } from '../finding.ts'
 import { legalName } from '../legal-name.ts'
 import type { ConnectorFacts } from './known-connectors.ts'
 import { batchLimits, compressionOf } from './sending.ts'
-import type { KafkaToMqtt, MqttToKafka, TopicMap } from './topic-map.ts'
+import type { KafkaToMqtt, TopicMap } from './topic-map.ts'
 
 type Spec = TopicMap['spec']
 type Path = readonly PropertyKey[]
@@ -14,7 +14,7 @@ export function differences({ metadata, spec }: TopicMap, facts: ConnectorFacts)
     const [up, down] = ['mqttToKafka', 'kafkaToMqtt'].map(direction => ['spec', 'routes', index, direction])
     const called = (name: string, path: Path) => renamed(`${metadata.name}-${name}`, path)
     return [
-      ...(mqttToKafka && up ? [...called(mqttToKafka.name, up), ...ofSharing(mqttToKafka, up)] : []),
+      ...(mqttToKafka && up ? called(mqttToKafka.name, up) : []),
       ...(kafkaToMqtt && down ? [...called(kafkaToMqtt.name, down), ...ofReading(kafkaToMqtt, down)] : []),
     ]
   })
@@ -63,13 +63,6 @@ function ofPartitions(spec: Spec, { instances }: ConnectorFacts): Finding[] {
   }
   const message = 'a partition for each subscriber: as many as the connector has instances, or share a subscription'
   return [noteAt(path, 'differs', message)]
-}
-
-function ofSharing({ sharedSubscription }: MqttToKafka, path: Path): Finding[] {
-  if (sharedSubscription === undefined) return []
-  const message =
-    'says nothing here: the group is the route; other clients in a group of this name share nothing with it'
-  return [noteAt([...path, 'sharedSubscription', 'groupName'], 'differs', message)]
 }
 
 /** Where reading begins is not where the connector's group had got to; and nobody shares a subscription. */

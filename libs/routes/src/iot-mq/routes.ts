@@ -44,6 +44,7 @@ function toKafka({ map: { metadata, spec }, route, facts, path }: Mapped<MqttToK
         topics: from([...path, 'mqttTopic'], [route.mqttTopic]),
         qos: from([...path, 'qos'], route.qos),
         subscribers: from([...path, 'sharedSubscription'], sharers(route) ?? subscribers),
+        shareName: from([...path, 'sharedSubscription', 'groupName'], route.sharedSubscription?.groupName),
       },
       sink: {
         connection: from(reference, legalName(spec.kafkaConnectorRef)),
