@@ -83,6 +83,11 @@ export class LaneAppender {
     return this.#base
   }
 
+  /** The position that the lane holds now. */
+  get position(): string {
+    return this.#position
+  }
+
   /** Called once, by `openLane`. */
   async open(): Promise<void> {
     const { bus, lane, uid, start } = this.#options

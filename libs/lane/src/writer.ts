@@ -6,7 +6,8 @@
  *
  * Invariants:
  * 1. `stored(n)` is called only when every record and every dead letter up to ordinal n is durable (R1, R12), in order.
- * 2. Dead letters are stored before the batch that they belong to, because the batch's position moves past them.
+ * 2. Dead letters are stored before the batch that they belong to, because the batch's position moves past them. Where
+ *    there are no other records, the position goes into the lane by itself: a restart makes none of them again.
  * 3. What is unstored is bounded in records and bytes by the lane's share, give or take what one turn of the event
  *    loop adds after `room` was false (R8).
  * 4. `position()` is never asked within `add` or `pass`: its source may be between the records and their position.
@@ -27,6 +28,8 @@ import { sizeOf, withoutTooLarge } from './too-large.ts'
 
 /** A batch is closed at this size, even while the one before it is being stored. */
 const fullBytes = 256 * 1024
+/** What a message holds that only says a position. */
+const nothing = Buffer.alloc(0)
 
 /** What a writer counts; plain integers that it adds to. */
 export interface WriterCounts {
@@ -57,6 +60,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
 /** A batch of the lane (one record batch, or several) that is closed, and the dead letters that go before it. */
 interface Closed {
+  /** Undefined where there are dead letters only. */
   payload: Buffer | undefined
   count: number
   bytes: number
@@ -178,7 +182,7 @@ export class Writer implements LaneWriter {
 
   mark(): void {
     this.#close()
-    this.#enqueue({ payload: Buffer.alloc(0), count: 0, bytes: 0, firstTime: Date.now(), letters: [] })
+    this.#enqueue({ payload: nothing, count: 0, bytes: 0, firstTime: Date.now(), letters: [] })
   }
 
   /** So many records, stored or dead letters, and what they take. */
@@ -260,7 +264,8 @@ export class Writer implements LaneWriter {
 
   async #store({ payload, count, bytes, position, firstTime, letters, lastOrdinal }: Closed): Promise<void> {
     for (const letter of letters) await this.#deadLetters.store(letter)
-    if (payload !== undefined) await this.#appender.append({ payload, count, position, firstTime })
+    if (payload !== undefined || position !== this.#appender.position)
+      await this.#appender.append({ payload: payload ?? nothing, count, position, firstTime })
     const { counts, events } = this.#options
     counts.in += count
     counts.refused += letters.length

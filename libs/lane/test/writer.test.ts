@@ -129,12 +129,25 @@ test('What is refused becomes a dead letter before its batch is acknowledged', a
   expect((await readAll(lane, 2)).at(-1)).toMatchObject({ base: 0, count: 2 })
 })
 
-test('Refused records alone are stored and acknowledged, and nothing is appended', async () => {
+test('Refused records alone are stored and acknowledged, and nothing is appended where the position is as before', async () => {
   const { lane } = await installation.route('refused-alone')
   const { writer, stored } = await open(lane)
   writer.refuse(view('b'), { code: 'bad_topic', message: 'No.' })
   await eventually(() => stored.length === 1, { what: 'the dead letter to be acknowledged' })
   expect((await streamInfo(installation.coordinator, dataStream(lane.route)))?.state.messages).toBe(1)
+})
+
+test('The position behind refused records is in the lane before they are acknowledged, so that no owner makes them again', async () => {
+  const { lane } = await installation.route('refused-last')
+  const ends: Promise<unknown>[] = []
+  const stored = (): void => void ends.push(readEnd(bus, lane))
+  const events = { stored, roomAgain: () => undefined, position: () => '3' }
+  const { writer } = await open(lane, { events })
+  for (const value of ['a', 'b', 'c']) writer.refuse(view(value), { code: 'bad_topic', message: 'No.' })
+  await writer.flush()
+  expect(await Promise.all(ends)).toMatchObject([{ count: 0, base: 0, position: '3' }])
+  expect((await streamInfo(installation.coordinator, dataStream(lane.route)))?.state.messages).toBe(2)
+  expect((await open(lane, { epoch: 2 })).writer.position).toBe('3')
 })
 
 test('A record larger than a quarter of the share is never begun', async () => {

@@ -90,6 +90,24 @@ test.each<[string, string, (batch: Buffer) => void]>([
   expect((await streamInfo(rig.installation.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
 })
 
+test('dead letters at the end of a log are made once, whoever reads there next', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('ends-bad', 1)
+  put('ends-bad', numbers(1, 3))
+  const options = { lane: 'ends-bad/0', source: { topics: ['ends-bad'] } }
+  const first = rig.run(options)
+  await rig.stored(3, 'ends-bad/0')
+  compressUnknown(put('ends-bad', numbers(4, 6)))
+  await eventually(() => first.counts.refused === 1, { what: 'a dead letter', timeout: 30_000 })
+  await first.abort()
+  expect((await rig.end('ends-bad/0'))?.position.offset).toBe('6')
+  const second = rig.run(options)
+  put('ends-bad', numbers(7, 9))
+  await rig.stored(6, 'ends-bad/0')
+  expect(second.counts).toMatchObject({ in: 3, refused: 0 })
+  expect((await streamInfo(rig.installation.coordinator, deadLetterStream('r')))?.state.messages).toBe(1)
+})
+
 test('a batch to begin within, which can not be taken apart, becomes a dead letter, and reading goes on', async () => {
   await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
   broker.createTopic('within', 1)
