@@ -13,6 +13,8 @@ export interface Login extends Endpoint {
   clientId: string
   username?: string | undefined
   password?: string | undefined
+  /** Of v5: the password is sent as the data of this Authentication Method, and no user name. */
+  authenticationMethod?: string | undefined
   /** Seconds, at least 1; the broker may lower it. */
   keepAlive: number
 }
@@ -23,21 +25,30 @@ export type Welcome = { is: 'welcome'; wire: Wire; connack: IConnackPacket } | E
 /** How long TCP, TLS and CONNACK may take together, in milliseconds. */
 const connectTimeout = 10_000
 
+const badAuthenticationMethod = 0x8c
+
 /** The return codes of a CONNACK of 3.1.1, as MQTT 5.0 has them (MQTT 3.1.1, 3.2.2.3). */
 const oldCodes = [0, 0x84, 0x85, 0x88, 0x86, 0x87]
 
+/** What CONNECT says of the session. */
+type SessionWishes = Pick<IConnectPacket, 'clean' | 'properties'>
+
 /**
- * Connects to a broker once. Nothing behind CONNACK is read before `wire.resume`, so what a kept session brings at once
+ * Connects to a broker once; one that does not know the authentication method, once more with user name and password
+ * where there is a user name. Nothing behind CONNACK is read before `wire.resume`, so what a kept session brings at once
  * finds its receiver.
  *
- * @param session what CONNECT says of the session
  * @param signal drops the connection at any time, without DISCONNECT; the ending is then `ended`
  */
-export async function logIn(
-  login: Login,
-  session: Pick<IConnectPacket, 'clean' | 'properties'>,
-  signal: AbortSignal,
-): Promise<Welcome> {
+export async function logIn(login: Login, session: SessionWishes, signal: AbortSignal): Promise<Welcome> {
+  const answer = await logInOnce(login, session, signal)
+  const { authenticationMethod, ...byPassword } = login
+  const isUnknown = answer.is === 'refused' && answer.reasonCode === badAuthenticationMethod
+  if (!isUnknown || authenticationMethod === undefined || login.username === undefined) return answer
+  return await logInOnce(byPassword, session, signal)
+}
+
+async function logInOnce(login: Login, session: SessionWishes, signal: AbortSignal): Promise<Welcome> {
   const broker = `${login.host}:${login.port}`
   const timeout = AbortSignal.timeout(connectTimeout)
   const either = AbortSignal.any([signal, timeout])
@@ -77,20 +88,26 @@ function dropWhen(signal: AbortSignal, drop: () => void): () => void {
   return () => signal.removeEventListener('abort', drop)
 }
 
-function connectPacket(
-  { clientId, username, password, keepAlive: keepalive, version = 5 }: Login,
-  session: Pick<IConnectPacket, 'clean' | 'properties'>,
-): IConnectPacket {
+function connectPacket(login: Login, session: SessionWishes): IConnectPacket {
+  const { clientId, keepAlive: keepalive, version = 5 } = login
   return {
     cmd: 'connect',
     protocolId: 'MQTT',
     protocolVersion: version,
     clientId,
     keepalive,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password: Buffer.from(password) }),
     ...session,
+    ...proofOf(login, session),
   }
+}
+
+/** Who connects, as CONNECT proves it. */
+function proofOf({ username, password, authenticationMethod }: Login, { properties }: SessionWishes) {
+  const secret = password === undefined ? undefined : Buffer.from(password)
+  if (authenticationMethod !== undefined) {
+    return { properties: { ...properties, authenticationMethod, ...(secret && { authenticationData: secret }) } }
+  }
+  return { ...(username !== undefined && { username }), ...(secret && { password: secret }) }
 }
 
 function welcome(wire: Wire, connack: IConnackPacket, { keepAlive }: Login): Welcome {

@@ -20,6 +20,7 @@ export function loginOf(
     clientId,
     username,
     password,
+    authenticationMethod: connection.auth?.token?.authenticationMethod,
     keepAlive: connection.keepAlive / 1000,
   }
 }

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type MqttConnection, resolveCredentials, secretSource } from '@millrace/routes'
 import { type Mosquitto, noLeaks, startMosquitto } from '@millrace/testkit'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Ending, loginOf } from '../src/index.ts'
-import { connected, refusal } from './connecting.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectToPublish, type Ending, loginOf } from '../src/index.ts'
+import { connected, options, refusal } from './connecting.ts'
+import { accepted, type ScriptedBroker, startScriptedBroker } from './scripted-broker.ts'
 
 noLeaks()
 
@@ -24,10 +25,13 @@ test('a password: the right one passes, the wrong one is refused and not repeate
   await session.disconnect('end')
 })
 
-test('a token is sent as the password, and read anew for each connect: it rotates', async () => {
+test.each([
+  ['as the password', {}],
+  ['as the password where its method is unknown', { authenticationMethod: 'K8S-SAT' }],
+])('a token is sent %s, and read anew for each connect: it rotates', async (_, method) => {
   await using other = await startMosquitto({ passwords: { $sat: 'second-token' } })
   const file = path.join(folder, 'sat')
-  const auth = { token: { file, username: '$sat' } }
+  const auth = { token: { file, username: '$sat', ...method } }
   const mqtt: MqttConnection = { url: other.url, version: 5, keepAlive: 30_000, auth }
   const login = async () => {
     const credentials = await resolveCredentials({ name: 'c', mqtt }, { secrets: secretSource({ env: {} }) })
@@ -39,6 +43,54 @@ test('a token is sent as the password, and read anew for each connect: it rotate
   expect(JSON.stringify(ending)).not.toContain('first-token')
   await writeFile(file, 'second-token\n')
   await (await connected(other.port, await login())).disconnect('end')
+})
+
+describe('an authentication method', () => {
+  const login = { username: '$sat', password: 'the-token', authenticationMethod: 'K8S-SAT' }
+  /** How each CONNECT proved who it was. */
+  const proofs = ({ clients }: ScriptedBroker) =>
+    clients
+      .flatMap(client => client.all('connect'))
+      .map(packet => {
+        if (packet.cmd !== 'connect') throw new Error(packet.cmd)
+        const { authenticationMethod, authenticationData } = packet.properties ?? {}
+        return [authenticationMethod, authenticationData?.toString(), packet.username, packet.password?.toString()]
+      })
+  const byMethod = ['K8S-SAT', 'the-token', undefined, undefined]
+
+  test('has the token as its data, of a session and of a publisher, which say what they else do', async () => {
+    await using broker = await startScriptedBroker((client, { cmd }) => cmd === 'connect' && client.send(accepted))
+    await (await connected(broker.port, login)).disconnect('keep')
+    const publishing = await connectToPublish(options(broker.port, login), new AbortController().signal)
+    if (publishing.is !== 'connected') throw new Error(publishing.is)
+    await publishing.publishing.disconnect()
+    expect(proofs(broker)).toEqual([byMethod, byMethod])
+    const [first] = broker.clients[0]?.all('connect') ?? []
+    expect(first).toMatchObject({ clean: false, properties: { sessionExpiryInterval: 600, receiveMaximum: 100 } })
+  })
+
+  test('that the broker does not know gives way to user name and password, where there is a user name', async () => {
+    await using broker = await startScriptedBroker((client, packet) => {
+      if (packet.cmd !== 'connect') return
+      const isUnknown = packet.properties?.authenticationMethod !== undefined
+      client.send(isUnknown ? { ...accepted, reasonCode: 0x8c } : accepted)
+    })
+    await (await connected(broker.port, login)).disconnect('keep')
+    expect(proofs(broker)).toEqual([byMethod, [undefined, undefined, '$sat', 'the-token']])
+    const ending = await refusal(broker.port, { ...login, username: undefined })
+    expect(ending).toMatchObject({ is: 'refused', reasonCode: 0x8c, mayPassLater: false })
+  })
+
+  test.each([
+    ['a refused token', { ...accepted, reasonCode: 0x87 }, 'broker_refused'],
+    ['a challenge, which no token answers', { cmd: 'auth', reasonCode: 0x18 }, 'protocol_error'],
+  ] as const)('%s is told, and the token is not', async (_, answer, code) => {
+    await using broker = await startScriptedBroker((client, { cmd }) => cmd === 'connect' && client.send(answer))
+    const ending = await refusal(broker.port, login)
+    expect(ending).toMatchObject({ problem: { code } })
+    expect(JSON.stringify(ending)).not.toContain('the-token')
+    expect(proofs(broker)).toEqual([byMethod])
+  })
 })
 
 test.each([false, true])('TLS (WebSocket: %j): trusted by its authority only, and by its name', async webSocket => {

@@ -28,16 +28,23 @@ export function checkMqttToken(checked: Checked<{ secretName?: unknown; file?: u
 interface Mqtt {
   url: string
   version: 5 | '3.1.1'
-  auth?: { x509?: unknown; token?: { username?: unknown } | undefined } | undefined
+  auth?: { x509?: unknown; token?: { username?: unknown; authenticationMethod?: unknown } | undefined } | undefined
   tls?: unknown
 }
 
-/** TLS options and certificates go with `mqtts:` and `wss:` alone; 3.1.1 sends no password without a user name. */
+/**
+ * TLS options and certificates go with `mqtts:` and `wss:` alone; 3.1.1 sends no password without a user name, and has no
+ * authentication methods.
+ */
 export function checkMqtt(checked: Checked<Mqtt>): void {
   const { url, version, auth, tls } = checked.value
   if (version === '3.1.1' && auth?.token !== undefined && auth.token.username === undefined) {
     const message = 'MQTT 3.1.1 sends no token without a user name'
     tell(checked, message, { code: 'no_username', hint: 'add username', path: ['auth', 'token'] })
+  }
+  if (version === '3.1.1' && auth?.token?.authenticationMethod !== undefined) {
+    const path = ['auth', 'token', 'authenticationMethod']
+    tell(checked, 'MQTT 3.1.1 has no authentication methods', { code: 'mqtt_version', path })
   }
   const [scheme] = /^(mqtt|ws):/.exec(url) ?? []
   if (scheme === undefined) return

@@ -25,7 +25,7 @@ export interface MqttAuth {
   token?: MqttToken | undefined
 }
 
-/** A token that is sent as the password, and read anew for each connect: from exactly one of the two places. */
+/** A token, read anew for each connect from exactly one of the two places. It is sent as the password. */
 export interface MqttToken {
   /** A secret: its key `token`. */
   secretName?: string | undefined
@@ -33,12 +33,18 @@ export interface MqttToken {
   file?: string | undefined
   /** The user name that the broker wants beside it, which is no secret. */
   username?: string | undefined
+  /**
+   * MQTT v5's Authentication Method (4.12): the token is sent as its data. A broker that does not know the method is asked
+   * again with user name and password, where there is a user name.
+   */
+  authenticationMethod?: string | undefined
 }
 
 const token = fields({
   secretName: secretName().optional(),
   file: text().optional(),
   username: text().optional(),
+  authenticationMethod: text().optional(),
 }).check(checkMqttToken)
 
 export const mqttConnection: z.ZodType<MqttConnection> = fields({

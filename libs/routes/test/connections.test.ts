@@ -42,6 +42,10 @@ describe('connections', () => {
     ['mqtt: { url: "mqtts://h", auth: { token: {} } }', 'exactly one of these must stand here: secretName, file'],
     ['mqtt: { url: "mqtts://h", auth: { token: { secretName: a, file: b } } }', 'secretName, file'],
     ['mqtt: { url: "mqtts://h", version: 3.1.1, auth: { token: { file: b } } }', 'no token without a user name'],
+    [
+      'mqtt: { url: "mqtts://h", version: 3.1.1, auth: { token: { file: b, username: u, authenticationMethod: m } } }',
+      'spec.mqtt.auth.token.authenticationMethod: MQTT 3.1.1 has no authentication methods',
+    ],
     ['mqtt: { url: "mqtts://h", auth: { token: { file: b }, x509: { secretName: s } } }', 'exactly one of these'],
     ['mqtt: { url: "mqtt://h", tls: {} }', 'no effect on mqtt://'],
     ['mqtt: { url: "mqtts://h", tls: { verify: false } }', 'lets anybody pose as the server'],
@@ -101,6 +105,7 @@ test.each([
   'mqtt: { url: "ws://127.0.0.1:9001/mqtt", version: 3.1.1, auth: { password: { secretName: s } } }',
   'mqtt: { url: "wss://h", tls: { caFile: ca.pem }, auth: { token: { file: /run/token } } }',
   'mqtt: { url: "mqtts://h", version: 3.1.1, auth: { token: { secretName: s, username: u } } }',
+  'mqtt: { url: "mqtts://h", auth: { token: { file: t, authenticationMethod: OAUTH2-JWT } } }',
   `kafka: ${bearer('tokenFile: t')}`,
   `kafka: ${bearer('tokenEndpoint: "https://h/t?a=b", scope: x, audience: y, secretName: s')}`,
   `kafka: ${bearer('tokenEndpoint: "http://127.0.0.1:8080/t", scope: x, secretName: s')}`,

@@ -17,7 +17,13 @@ test('a connector becomes a connection for each of its ends', () => {
       mqtt: {
         url: 'mqtt://aio-mq-dmqtt-frontend:1883',
         version: 5,
-        auth: { token: { file: '/var/run/serviceaccount/localbroker/sat', username: '$sat' } },
+        auth: {
+          token: {
+            file: '/var/run/serviceaccount/localbroker/sat',
+            username: '$sat',
+            authenticationMethod: 'K8S-SAT',
+          },
+        },
         keepAlive: 30_000,
       },
     },

@@ -62,15 +62,15 @@ function authOf({ sasl, x509, systemAssignedManagedIdentity }: AuthType): object
   }
 }
 
-/** A service account's token is the password of this user. */
-const tokenUser = '$sat'
+/** How the vendor's brokers take a service account's token; of a client that has no such method, as this user's password. */
+const serviceAccount = { authenticationMethod: 'K8S-SAT', username: '$sat' }
 
 function mqttOf({ endpoint, tls, authentication: { kubernetes } }: BrokerSide) {
   const { secretPath, serviceAccountTokenName } = kubernetes
   const file = `${secretPath.replace(/\/$/, '')}/${serviceAccountTokenName}`
   return {
     url: from([...broker, 'endpoint'], `${tls.tlsEnabled ? 'mqtts' : 'mqtt'}://${endpoint}`),
-    auth: from([...broker, 'authentication', 'kubernetes'], { token: { file, username: tokenUser } }),
+    auth: from([...broker, 'authentication', 'kubernetes'], { token: { file, ...serviceAccount } }),
     tls: tls.tlsEnabled ? from([...broker, 'tls'], tlsOf(tls)) : undefined,
   }
 }
