@@ -14,7 +14,7 @@ import {
   positionDocument,
   serveControl,
 } from '@millrace/bus'
-import { type NatsServer, startNats } from '@millrace/testkit'
+import { bareEnvironment, type NatsServer, startNats } from '@millrace/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Leader } from './leader.ts'
 import { examples, main, millrace } from './spawn.ts'
@@ -198,7 +198,7 @@ describe('the fleet', () => {
   })
 
   test('a watched status goes on until Ctrl-C, and then is exit code 130 without a word', async () => {
-    const env = { PATH: process.env['PATH'], MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') }
+    const env = { ...bareEnvironment(), MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') }
     const child = spawn(process.execPath, [main, 'status', '--watch', '-o', 'json'], { env })
     const errors = text(child.stderr)
     let reports = 0

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { natsUsers } from '@millrace/bus'
-import { eventually, freePort, startNats } from '@millrace/testkit'
+import { bareEnvironment, eventually, freePort, startNats } from '@millrace/testkit'
 import { type Ended, millrace } from './spawn.ts'
 
 const passwords = {
@@ -28,7 +28,7 @@ export async function startLed(): Promise<Led> {
   const nats = stack.use(await startNats({ users: natsUsers(passwords) }))
   const coordinator = spawn(process.execPath, [join(import.meta.dirname, '../../services/coordinator/src/main.ts')], {
     env: {
-      PATH: process.env['PATH'],
+      ...bareEnvironment(),
       MILLRACE_NATS_URL: nats.url,
       MILLRACE_NATS_PASSWORD: passwords.coordinator,
       MILLRACE_INSTANCE: '1',

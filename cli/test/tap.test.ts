@@ -16,7 +16,7 @@ import {
   serveControl,
 } from '@millrace/bus'
 import { BatchBuilder, viewOf } from '@millrace/record'
-import { eventually, type NatsServer, startNats } from '@millrace/testkit'
+import { bareEnvironment, eventually, type NatsServer, startNats } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Leader } from './leader.ts'
 import { examples, main, millrace } from './spawn.ts'
@@ -170,7 +170,7 @@ test('Ctrl-C ends it at once, while the sink has nothing to tell', async () => {
   const answered = Promise.withResolvers<object>()
   answers.push(answered.promise)
   asked.length = 0
-  const env = { PATH: process.env['PATH'], MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') }
+  const env = { ...bareEnvironment(), MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: password('cli') }
   const child = spawn(process.execPath, [main, 'tap', 'telemetry'], { env })
   const errors = text(child.stderr)
   await eventually(() => asked.length === 1, { what: 'the sink is asked' })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@millrace/testkit'
+import { bareEnvironment, eventually } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type Led, startLed } from './led.ts'
 import { examples, main } from './spawn.ts'
@@ -59,7 +59,7 @@ spec: { source: { connection: local-mqtt, topics: [${topics}] }, sink: { connect
   await swap(all)
   for (const name of names) await symlink(join('..data', name), join(folder, name))
 
-  const env = { PATH: process.env['PATH'], ...led.env }
+  const env = { ...bareEnvironment(), ...led.env }
   const child = spawn(process.execPath, [main, 'apply', '-f', folder, '--watch'], { env })
   onTestFinished(() => void child.kill('SIGKILL'))
   child.stdout.on('data', chunk => (out += chunk))

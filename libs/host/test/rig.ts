@@ -18,7 +18,7 @@ import {
   routesDocument,
 } from '@millrace/bus'
 import { readDocuments, storedConnection, storedRoute } from '@millrace/routes'
-import { eventually, type NatsServer, startNats } from '@millrace/testkit'
+import { bareEnvironment, eventually, type NatsServer, startNats } from '@millrace/testkit'
 import { z } from 'zod'
 
 const documents = `
@@ -63,7 +63,7 @@ export class TestService implements AsyncDisposable {
 
   constructor(file: string, env: Record<string, string>) {
     this.child = spawn(process.execPath, [new URL(file, import.meta.url).pathname], {
-      env: { PATH: process.env['PATH'], ...env },
+      env: { ...bareEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#exited = once(this.child, 'exit').then(() => this.child.exitCode)

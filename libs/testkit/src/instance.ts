@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type ActorAssignment, assignmentDocument, Bucket, instanceDocument, type NatsUserName } from '@millrace/bus'
+import { bareEnvironment } from './environment.ts'
 import { eventually } from './eventually.ts'
 import { type Installation, passwords } from './installation.ts'
 
@@ -83,8 +84,7 @@ export class Instance implements AsyncDisposable {
     const { installation, service, main, name } = this.#options
     return spawn(process.execPath, [main.pathname], {
       env: {
-        PATH: process.env['PATH'],
-        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+        ...bareEnvironment(),
         MILLRACE_NATS_URL: installation.nats.url,
         MILLRACE_NATS_PASSWORD: passwords[service],
         MILLRACE_INSTANCE: name,
