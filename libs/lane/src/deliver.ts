@@ -162,9 +162,14 @@ class Engine {
 
   /** Lets what waits gather. Where the lane drains meanwhile, it goes out all the same. */
   async #linger(reader: LaneReader, reading: AbortSignal): Promise<void> {
-    const { linger } = this.#options
+    const { linger, counts } = this.#options
     const atMost = linger && timeLeft(linger, reader.waits, performance.now())
-    if (atMost) await reader.waiting(reading, { atMost, enough: () => isEnough(linger, reader.waits) })
+    if (!atMost) return
+    const enough = () => {
+      counts.pending = reader.pending
+      return isEnough(linger, reader.waits)
+    }
+    await reader.waiting(reading, { atMost, enough })
   }
 
   /** What becomes the next delivery. */

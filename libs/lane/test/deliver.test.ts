@@ -1,18 +1,9 @@
-import {
-  type Bus,
-  deadLetterStream,
-  type LaneAppender,
-  type LaneName,
-  openLane,
-  positionKey,
-  type PositionDocument,
-  streamInfo,
-} from '@millrace/bus'
+import { type Bus, deadLetterStream, type LaneName, positionKey, streamInfo } from '@millrace/bus'
 import { eventually, install, type Installation, noLeaks, startProxy } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { noTotals } from '../../bus/test/lanes.ts'
-import { deliver, type DeliverOptions, type Outcome, type Sink } from '../src/index.ts'
-import { batchOf } from './records.ts'
+import type { DeliverOptions, Outcome, Sink } from '../src/index.ts'
+import { append, committed as committedIn, delivering, open as openFor } from './delivering.ts'
 import { busy, done, TestSink } from './sink.ts'
 
 noLeaks()
@@ -28,57 +19,12 @@ beforeAll(async () => {
 })
 afterAll(() => installation[Symbol.asyncDispose]())
 
-interface Running {
-  sink: TestSink
-  states: string[]
-  counts: DeliverOptions['counts']
-  ended: Promise<void>
-  drain: () => Promise<void>
-  abort: () => Promise<void>
-}
+const run = (lane: LaneName, options: Partial<DeliverOptions> = {}, sink = new TestSink()) =>
+  delivering({ bus, lane, signal: installation.signal, sink, options })
 
-function run(lane: LaneName, options: Partial<DeliverOptions> = {}, sink = new TestSink()): Running {
-  const [stop, draining] = [new AbortController(), new AbortController()]
-  const states: string[] = []
-  const counts = { out: 0, dead: 0, filtered: 0, pending: 0 }
-  const ended = deliver({
-    bus,
-    lane,
-    sinkService: 'kafka-egress',
-    uid: lane.route.toUpperCase(),
-    epoch: 1,
-    sink: sink.port,
-    signal: AbortSignal.any([stop.signal, installation.signal]),
-    draining: draining.signal,
-    state: (state, problem) => states.push(problem === undefined ? state : `${state} ${problem.code}`),
-    counts,
-    ...options,
-  })
-  ended.catch(() => {})
-  const end = (controller: AbortController) => {
-    controller.abort()
-    return ended
-  }
-  return { sink, states, counts, ended, drain: () => end(draining), abort: () => end(stop) }
-}
+const open = (lane: LaneName) => openFor(source, lane, installation.signal)
 
-const open = (lane: LaneName): Promise<LaneAppender> =>
-  openLane({
-    bus: source,
-    lane,
-    uid: lane.route.toUpperCase(),
-    epoch: 1,
-    signal: installation.signal,
-    start: () => 'start',
-    tell() {},
-  })
-
-const append = (appender: LaneAppender, ...values: string[]) =>
-  appender.append({ payload: batchOf(...values), count: values.length, position: 'p' })
-
-async function committed(lane: LaneName): Promise<PositionDocument | undefined> {
-  return (await installation.positions().read(positionKey({ ...lane, service: 'kafka-egress' })))?.value
-}
+const committed = (lane: LaneName) => committedIn(installation, lane)
 
 async function deadLetters(lane: LaneName): Promise<(string | undefined)[]> {
   const stream = deadLetterStream(lane.route)

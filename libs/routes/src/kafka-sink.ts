@@ -1,6 +1,6 @@
 /** The sink of a route that writes to a Kafka cluster. */
 import type { z } from 'zod'
-import { fields, integer, name, oneOf, record, size, spoken, text } from './fields.ts'
+import { duration, fields, integer, name, oneOf, record, size, spoken, text } from './fields.ts'
 import { checkKafkaSink, checkPartition, checkTopic } from './kafka-rules.ts'
 import { checkTopicName } from './kafka-topic.ts'
 import { checkKey } from './route-rules.ts'
@@ -36,11 +36,16 @@ export interface TopicToCreate {
   config: { [setting: string]: string }
 }
 
-/** How much of what waits goes out together. Nothing waits for more: while one delivery is under way, the next gathers. */
+/** How much of what waits goes out together. While one delivery is under way, the next gathers. */
 export interface KafkaBatch {
   maxRecords: number
   /** Bytes of one partition's batch, before compression. */
   maxBytes: number
+  /**
+   * How long the first record that waits is let wait for more, in milliseconds, where so many records or bytes are not
+   * there yet. Absent: as it is good for the route's `delivery`.
+   */
+  linger?: number | undefined
 }
 
 const createTopic = fields({
@@ -52,6 +57,7 @@ const createTopic = fields({
 const batch = fields({
   maxRecords: integer(1, 1_000_000).default(10_000),
   maxBytes: size({ atLeast: '1KiB', atMost: '1GiB' }).default(1_000_000),
+  linger: duration({ atLeast: '0ms', atMost: '2m' }).optional(),
 }).prefault({})
 
 export const kafkaSink: z.ZodType<KafkaSink> = spoken(

@@ -109,12 +109,13 @@ describe('compression', () => {
 describe('batching', () => {
   const batch = (fields: string) => ({ rest: `  batching: { ${fields} }\n` })
 
-  test('that is enabled bounds what goes out together', () => {
-    expect(routeOf(batch('enabled: true, maxMessages: 100, maxBytes: 1024')).sink).toMatchObject({
-      batch: { maxRecords: 100, maxBytes: 1024 },
+  test('that is enabled bounds what goes out together, and how long that is waited for', () => {
+    expect(routeOf(batch('enabled: true, latencyMs: 65535, maxMessages: 100, maxBytes: 1024')).sink).toMatchObject({
+      batch: { linger: 65_535, maxRecords: 100, maxBytes: 1024 },
     })
-    expect(routeOf(batch('enabled: true')).sink).toMatchObject({ batch: { maxRecords: 100_000, maxBytes: 1_000_000 } })
-    expect(notes(batch('enabled: true, latencyMs: 9')).join()).toContain('batching.latencyMs: says nothing here')
+    const defaults = { linger: 5, maxRecords: 100_000, maxBytes: 1_000_000 }
+    expect(routeOf(batch('enabled: true')).sink).toMatchObject({ batch: defaults })
+    expect(routeOf(batch('enabled: true, latencyMs: 0')).sink).toMatchObject({ batch: { linger: 0 } })
   })
 
   test('that is not is as if it were not there', () => {
@@ -219,7 +220,10 @@ const choices = fc.record({
   partitionStrategy: fc.constantFrom('default', 'static', 'topic', 'property'),
   partitionKeyProperty: fc.constantFrom('device-id', 'mqtt.x', 'a b'),
   copyMqttProperties: fc.constantFrom(true, false, 'true', 'false'),
-  batching: fc.record({ enabled: fc.boolean(), maxMessages: fc.nat(), maxBytes: fc.nat() }, { requiredKeys: [] }),
+  batching: fc.record(
+    { enabled: fc.boolean(), latencyMs: fc.nat({ max: 65_535 }), maxMessages: fc.nat(), maxBytes: fc.nat() },
+    { requiredKeys: [] },
+  ),
 })
 
 test('documents that are converted mean what they meant before, whatever they say', () => {

@@ -51,7 +51,7 @@ const sinkOptions = fc.record(
     acks: fc.constantFrom('all', 1, 0),
     compression: fc.constantFrom('none', 'gzip', 'snappy', 'lz4', 'zstd'),
     positionTopic: fc.constant('positions'),
-    batch: fc.constantFrom('{}', '{ maxBytes: 1MiB, maxRecords: 1 }'),
+    batch: fc.constantFrom('{}', '{ maxBytes: 1MiB, maxRecords: 1 }', '{ linger: 0ms }', '{ linger: 2m }'),
   },
   { requiredKeys: [] },
 )

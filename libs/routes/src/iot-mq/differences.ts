@@ -35,10 +35,8 @@ function ofBatching(spec: Spec, facts: ConnectorFacts): Finding[] {
       'what has come while a delivery was under way goes out together all the same; nothing waits for more'
     return [noteAt([...path, 'enabled'], 'differs', message)]
   }
-  const wait = 'says nothing here: nothing waits for more; while one delivery is under way, the next gathers'
   const { records, bytes, hubBytes } = batchLimits
   return [
-    noteAt([...path, 'latencyMs'], 'no_effect', wait),
     ...ofLimit(spec.batching.maxMessages, records, [...path, 'maxMessages']),
     ...ofLimit(spec.batching.maxBytes, facts.isEventHubs ? hubBytes : bytes, [...path, 'maxBytes']),
   ]

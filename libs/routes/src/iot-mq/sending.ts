@@ -11,13 +11,14 @@ export const compressionOf = ({ compression }: Spec, { isEventHubs }: ConnectorF
 /** What a batch of ours may be told: records, and bytes; a hub closes the connection on more. */
 export const batchLimits = { records: [1, 1_000_000], bytes: [1024, 2 ** 30], hubBytes: [1024, 1_000_000] } as const
 
-/** The most that goes out together; undefined where the map does not say. */
+/** The most that goes out together, and how long that is waited for; undefined where the map does not say. */
 export function batchOf({ batching }: Spec, { isEventHubs }: ConnectorFacts): object | undefined {
   if (batching?.enabled !== true) return undefined
   const { records, bytes, hubBytes } = batchLimits
   return {
     maxRecords: within(batching.maxMessages, records),
     maxBytes: `${within(batching.maxBytes, isEventHubs ? hubBytes : bytes)}B`,
+    linger: `${batching.latencyMs}ms`,
   }
 }
 
