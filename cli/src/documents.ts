@@ -19,11 +19,14 @@ export function takeDocuments(
   return documents
 }
 
-/** Throws where a document has an error, having told them, unless all that is missing may be at the installation. */
+/**
+ * Throws where a document has an error, having told them, unless a connection is missing that may be at the installation:
+ * which protocol it speaks says what else is an error.
+ */
 export function refuseBeforehand(files: readonly SourceFile[], terminal: Terminal): void {
   const { problems } = readDocuments(files)
-  if (problems.some(({ severity, code }) => severity === 'error' && code !== 'missing_connection'))
-    takeDocuments(files, terminal)
+  const isMissing = problems.some(({ code }) => code === 'missing_connection')
+  if (!isMissing && problems.some(({ severity }) => severity === 'error')) takeDocuments(files, terminal)
 }
 
 /** Documents as a user could have written them: YAML, or a list in JSON. */

@@ -53,3 +53,17 @@ test('from nothing to a route, and back to nothing', async () => {
     err: 'millrace: There is no Route telemetry.\n',
   })
 })
+
+test('a route from Kafka, delivered exactly once, was taken for one from MQTT where its connections apply already', async () => {
+  expect(await cli(['apply', '-f', join(telemetry, 'connections.yaml')])).toMatchObject({ code: 0 })
+  const route = `
+apiVersion: millrace.dev/v1
+kind: Route
+metadata: { name: copied }
+spec:
+  source: { connection: local-kafka, topics: [a] }
+  sink: { connection: local-kafka, topic: b, partition: '\${source.partition}' }
+  delivery: exactlyOnce
+`
+  expect(await cli(['apply', '--dry-run', '-f', '-'], route)).toMatchObject({ code: 0, err: '' })
+})
