@@ -68,7 +68,7 @@ function joined(first: Buffer, { length }: Buffer): Buffer {
  * What is read of a batch before anything of it is believed; a damaged one is passed by the same way. Of the formats
  * before v2 only the offset stands where it does now: it is that of the message, or of the last one in it.
  */
-function placeOf(bytes: Buffer): Omit<LogBatch, 'count'> {
+export function placeOf(bytes: Buffer): Omit<LogBatch, 'count'> {
   const first = bytes.readBigInt64BE(0)
   if (bytes[16] !== 2) return { bytes, first, next: first + 1n, leaderEpoch: -1 }
   const lastOffsetDelta = Math.max(0, bytes.readInt32BE(23))

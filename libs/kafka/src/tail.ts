@@ -3,6 +3,7 @@ import { batchesIn, type ProducerStamp } from '@millrace/record'
 import { nameOfBrokerError } from './broker-errors.ts'
 import type { BrokerConnection } from './connection.ts'
 import { KafkaError } from './errors.ts'
+import { placeOf } from './log-batches.ts'
 import { fetchLog } from './requests/fetch.ts'
 import { listOffsets } from './requests/list-offsets.ts'
 import type { Request } from './requests/request.ts'
@@ -37,9 +38,9 @@ export async function findInLog(
     const { records } = await sendTo(connection, fetchLog(name, { offset: at, maxBytes: fetchBytes }))
     const before = at
     for (const batch of batchesIn(records)) {
-      const [baseOffset, lastOffsetDelta] = [batch.readBigInt64BE(0), batch.readInt32BE(23)]
-      if (hasStamp(batch, stamp)) return baseOffset
-      at = baseOffset + BigInt(lastOffsetDelta) + 1n
+      const { first, next } = placeOf(batch)
+      if (hasStamp(batch, stamp)) return first
+      at = next
     }
     if (at <= before) break
   }
@@ -49,6 +50,7 @@ export async function findInLog(
 /** Where format v2 keeps producer id, epoch and base sequence. */
 function hasStamp(batch: Buffer, { producerId, producerEpoch, baseSequence }: ProducerStamp): boolean {
   return (
+    batch[16] === 2 &&
     batch.readBigInt64BE(43) === producerId &&
     batch.readInt16BE(51) === producerEpoch &&
     batch.readInt32BE(53) === baseSequence

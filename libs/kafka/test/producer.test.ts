@@ -2,6 +2,7 @@ import { readHeader } from '@millrace/record'
 import { noLeaks } from '@millrace/testkit'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { oldMessage } from '../../record/test/old-message.ts'
 import { FakeBroker, type Script } from './fake-broker.ts'
 import { addAll, deliverAll, openProducer, record, scripted } from './rig.ts'
 
@@ -164,6 +165,19 @@ test.each([45, 49, 59])('error %i with the batch in the log: it is found there a
   addAll(rig.producer, ['c'])
   expect(await rig.producer.deliver()).toEqual({ is: 'done' })
   expect(broker.values('t')).toEqual(['a', 'b', 'c'])
+  expect(broker.epoch).toBe(1)
+})
+
+test('a batch is found in the log behind messages of older formats, which are smaller than a batch can be', async () => {
+  await using broker = await FakeBroker.start({ t: 1 })
+  const [log] = broker.logs.get('t') ?? []
+  log?.batches.push(oldMessage('', 0))
+  if (log !== undefined) log.end = 1n
+  await using rig = await openProducer(broker.port)
+  broker.script = scripted('append', { error: 45 })
+  addAll(rig.producer, ['b'])
+  expect(await deliverAll(rig.producer)).toEqual({ is: 'done' })
+  expect(log?.batches.length).toBe(2)
   expect(broker.epoch).toBe(1)
 })
 

@@ -6,8 +6,14 @@
  *     43 producerId i64 | 51 producerEpoch i16 | 53 baseSequence i32 | 57 count i32
  *
  * The crc (Castagnoli) covers everything from the attributes on, so a broker may set what is before it.
+ *
+ * A log that is old enough holds messages of formats v0 and v1, which begin with an offset and a length as well, and have
+ * their magic at the same place:
+ *
+ *     0 offset i64 | 8 length i32, of what follows | 12 crc u32 (of all that follows) | 16 magic i8 | 17 attributes i8
+ *     [18 timestamp i64, in v1] | key and value, each an i32 length and bytes
  */
-import { crc32c } from '@node-rs/crc32'
+import { crc32, crc32c } from '@node-rs/crc32'
 import { codecNumber, codecOf, type Compression } from './compression.ts'
 import { BatchError } from './errors.ts'
 import { type Timestamp, timestampOf } from './timestamp.ts'
@@ -17,9 +23,14 @@ export const headerBytes = 61
 
 /** Where the length ends, and what it counts begins. */
 export const lengthEnd = 12
+/** Where the format's number stands. */
+export const magicAt = 16
 const crcAt = 17
 const attributesAt = 21
 const magic = 2
+/** The smallest message of formats v0 and v1. */
+const leastOld = [26, 34]
+const oldCrcAt = 12
 
 const logAppendTimeBit = 0x08
 const transactionalBit = 0x10
@@ -66,7 +77,7 @@ export function writeHeader(batch: Buffer, contents: Contents, stamp: ProducerSt
   batch.fill(0, 0, lengthEnd - 4)
   batch.writeInt32BE(batch.length - lengthEnd, 8)
   batch.writeInt32BE(-1, 12)
-  batch[16] = magic
+  batch[magicAt] = magic
   batch.writeInt16BE(codecNumber(contents.compression), attributesAt)
   batch.writeInt32BE(contents.count - 1, 23)
   batch.writeBigInt64BE(BigInt(contents.baseTimestamp), 27)
@@ -126,7 +137,7 @@ export function readHeader(batch: Buffer): BatchHeader {
 }
 
 function checkFrame(batch: Buffer): void {
-  if (batch.length > 16 && batch[16] !== magic) throw new BatchError('bad_magic', `Message format ${batch[16]}, not 2.`)
+  if (batch.length > magicAt && batch[magicAt] !== magic) throw otherFormat(batch, batch[magicAt])
   if (batch.length < headerBytes) throw new BatchError('truncated', `A batch of ${batch.length} bytes.`)
   const size = batchSize(batch, 0)
   if (batch.length < size) throw new BatchError('truncated', `${batch.length} bytes of a batch of ${size}.`)
@@ -136,9 +147,20 @@ function checkFrame(batch: Buffer): void {
   }
 }
 
-/** The size of the batch that begins at `at`, where 12 bytes of it are there. Throws BatchError, `malformed`. */
+/** Which of them it is, its own crc says. */
+function otherFormat(bytes: Buffer, format: number | undefined): BatchError {
+  const isOld = format !== undefined && format < leastOld.length
+  if (isOld && crc32(bytes.subarray(magicAt)) === bytes.readUInt32BE(oldCrcAt))
+    return new BatchError('old_format', `A message of format ${format}, from before Kafka 0.11; only format 2 is read.`)
+  return new BatchError('bad_magic', `Message format ${format}, not 2.`)
+}
+
+/**
+ * The size of the batch, or of the message of an older format, that begins at `at`, where 12 bytes of it are there. Throws
+ * BatchError, `malformed`.
+ */
 export function batchSize(buffer: Buffer, at: number): number {
   const size = lengthEnd + buffer.readInt32BE(at + 8)
-  if (size >= headerBytes) return size
+  if (size >= (leastOld[buffer[at + magicAt] ?? magic] ?? headerBytes)) return size
   throw new BatchError('malformed', `A batch that says it has ${size} bytes.`)
 }

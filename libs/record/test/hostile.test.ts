@@ -4,6 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BatchError, batchesIn, readHeader, stampBatch } from '../src/index.ts'
+import { oldMessage } from './old-message.ts'
 import { plain, read, records, write } from './batches.ts'
 
 const stamp = { producerId: -1n, producerEpoch: -1, baseSequence: -1, transactional: false }
@@ -152,6 +153,31 @@ test('another format and another compression are told by name', () => {
   expect(() => read(batch)).toThrow(/Compression 5 is not supported/)
   batch[16] = 1
   expect(codeOf(batch)).toBe('bad_magic')
+})
+
+/** Of formats 0 and 1, as kafkajs writes them: no key, the value `a`, the time 1. */
+const written = [
+  '00000000000000000000000f51df3a320000ffffffff0000000161',
+  '000000000000000000000017d870a9d701000000000000000001ffffffff0000000161',
+]
+
+test.each([0, 1] as const)('messages of format %i are told apart, however small, and by their own crc', magic => {
+  const [small, large] = [oldMessage('a', magic), oldMessage('a'.repeat(100), magic)]
+  expect(small.toString('hex')).toBe(written[magic])
+  const batch = write([plain('b')])
+  expect([...batchesIn(Buffer.concat([small, small, batch, large, small]))]).toEqual([
+    small,
+    small,
+    batch,
+    large,
+    small,
+  ])
+  for (let cut = 0; cut < small.length; cut++) {
+    expect([...batchesIn(Buffer.concat([small, large, small.subarray(0, cut)]))]).toEqual([small, large])
+  }
+  expect([codeOf(small), codeOf(large)]).toEqual(['old_format', 'old_format'])
+  large[large.length - 1] = 0
+  expect(codeOf(large)).toBe('bad_magic')
 })
 
 test('a buffer that holds more than its batch is not taken for one', () => {

@@ -227,12 +227,13 @@ export class Source implements SourceEvents {
     else if (rest !== undefined) this.#ordinal = writer.pass(rest, readHeader(rest).count)
   }
 
-  /** What the log holds there are not the bytes that were written; they become a dead letter as they are (R7). */
+  /** What the log holds there are not the bytes that were written, or of a format that is not read: a dead letter (R7). */
   #refuse({ bytes, first }: LogBatch, damage: BatchError, writer: Writer): void {
     const { topic, partition } = this.#partition
     const message = `${topic}, partition ${partition}: the batch at offset ${first} can't be read: ${damage.message}`
     this.#damaged = { offset: first, reads: this.#damaged.offset === first ? this.#damaged.reads + 1 : 1 }
-    if (this.#damaged.reads < damagedReads) throw new BatchError(damage.code, message)
+    const mayPass = damage.code !== 'old_format' && this.#damaged.reads < damagedReads
+    if (mayPass) throw new BatchError(damage.code, message)
     const view = viewOf({ timestamp: -1, key: null, value: bytes, headers: [] })
     this.#ordinal = writer.refuse(view, { code: 'bad_batch', message })
   }

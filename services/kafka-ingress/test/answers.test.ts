@@ -3,6 +3,7 @@ import { BatchBuilder, stampBatch, viewOf } from '@millrace/record'
 import { eventually, noLeaks } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FakeBroker } from '../../../libs/kafka/test/fake-broker.ts'
+import { oldMessage } from '../../../libs/record/test/old-message.ts'
 import { numbers } from './producing.ts'
 import { Rig } from './rig.ts'
 
@@ -122,35 +123,46 @@ test('a batch to begin within, which can not be taken apart, becomes a dead lett
   expect(run.counts).toMatchObject({ in: 3, refused: 1 })
 })
 
-/** A message of format 1, as brokers kept them before Kafka 0.11: its time makes nonsense of what v2 has in its place. */
-function putOld(topic: string, value: string, time: bigint): void {
+/** Puts a message of format 0 or 1 at the end of a topic, as producers wrote them for Kafka 0.8 to 0.10. */
+function putOld(topic: string, value: string, magic: 0 | 1, time = 1n): void {
   const [log] = broker.logs.get(topic) ?? []
   if (log === undefined) throw new Error(`no topic ${topic}`)
-  const bytes = Buffer.alloc(34 + value.length)
+  const bytes = oldMessage(value, magic, time)
   bytes.writeBigInt64BE(log.end, 0)
-  bytes.writeInt32BE(bytes.length - 12, 8)
-  bytes.writeUInt32BE(0x7fff_ffff, 12)
-  bytes[16] = 1
-  bytes.writeBigInt64BE(time, 18)
-  bytes.writeInt32BE(-1, 26)
-  bytes.writeInt32BE(value.length, 30)
-  bytes.write(value, 34)
   log.batches.push(bytes)
   log.end += 1n
 }
 
-test('messages of older formats become dead letters, each of them, and nothing behind them is passed by', async () => {
+test('messages of older formats become dead letters at once, each of them, and nothing behind them is passed by', async () => {
   await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
   broker.createTopic('old', 1)
   put('old', numbers(1, 3))
-  // What is read as a last offset delta is below zero, then large.
-  putOld('old', 'a'.repeat(100), 0xff_ff_ffn)
-  putOld('old', 'b'.repeat(100), 0x01_00_00n)
+  // Their times stand where v2 has its last offset delta: below zero, then large.
+  putOld('old', 'a'.repeat(100), 1, 0xff_ff_ffn)
+  putOld('old', 'b'.repeat(100), 1, 0x01_00_00n)
+  // Smaller than a batch of v2 can be: the smallest that there are, and a chain of some.
+  putOld('old', '', 0)
+  putOld('old', '', 1)
+  for (const value of numbers(1, 50)) putOld('old', value, value.length === 1 ? 0 : 1)
   put('old', numbers(6, 9))
   const run = rig.run({ lane: 'old/0', source: { topics: ['old'] } })
   await rig.stored(7, 'old/0')
   expect(await rig.values('old/0')).toEqual([...numbers(1, 3), ...numbers(6, 9)])
-  expect(run.counts).toMatchObject({ in: 7, refused: 2 })
+  expect(run.counts).toMatchObject({ in: 7, refused: 54 })
+  // What can't be read otherwise next time is not asked for again.
+  expect(run.told).not.toContain('holding bad_batch')
+})
+
+test('a message of an older format that does not fit its checksum is fetched again before it is a dead letter', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('old-bad', 1)
+  putOld('old-bad', 'a', 0)
+  broker.logs.get('old-bad')?.[0]?.batches[0]?.fill(0xff, 20)
+  put('old-bad', numbers(2, 3))
+  const run = rig.run({ lane: 'old-bad/0', source: { topics: ['old-bad'] } })
+  await rig.stored(2, 'old-bad/0')
+  expect(run.counts).toMatchObject({ in: 2, refused: 1 })
+  expect(run.told).toContain('holding bad_batch')
 })
 
 test('an answer without a whole batch is told, and asked for again', async () => {
