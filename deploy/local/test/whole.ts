@@ -37,6 +37,8 @@ export interface WholeOptions {
   installation?: string
   /** Where its services find their secrets. */
   secretsFolder?: string
+  /** Put proxies in front of NATS (`natsProxy`) and Kafka (`kafka.proxied`) as well; only services go through them. */
+  proxied?: boolean
 }
 
 /** A Millrace that runs, and the handles to hurt it by. */
@@ -45,6 +47,7 @@ export interface Whole extends AsyncDisposable {
   mosquitto: Mosquitto
   /** Between mosquitto and mqtt-ingress. */
   mqttProxy: Proxy
+  natsProxy: Proxy | undefined
   kafka: Kafka
   fleet: FleetOptions
   services: Kept[]
@@ -122,9 +125,10 @@ export async function startWhole(options: WholeOptions = {}): Promise<Whole> {
   const [nats, { mosquitto, kafka }] = await Promise.all(started)
   stack.use(nats)
   const mqttProxy = stack.use(await startProxy(mosquitto.port))
+  const natsProxy = options.proxied ? stack.use(await startProxy(nats.port)) : undefined
   const events: string[] = []
   const fleet: FleetOptions = {
-    natsUrl: nats.url,
+    natsUrl: natsProxy === undefined ? nats.url : `nats://127.0.0.1:${natsProxy.port}`,
     natsMonitorUrl: nats.monitorUrl,
     passwords,
     folder,
@@ -140,20 +144,21 @@ export async function startWhole(options: WholeOptions = {}): Promise<Whole> {
   await start()
   const { signal } = new AbortController()
   const bus = stack.use(await connectBus({ url: nats.url, user: 'cli', password: passwords.cli, name: 'test', signal }))
-  const parts = { nats, mosquitto, mqttProxy, kafka, fleet, services, start, stop, bus, events }
+  const parts = { nats, mosquitto, mqttProxy, natsProxy, kafka, fleet, services, start, stop, bus, events }
   const whole = wholeOf({ ...parts, folder, stack })
-  await whole.apply(connections(mqttProxy.port, kafka.port, options.keepAlive ?? '30s'))
+  await whole.apply(connections(mqttProxy.port, (kafka.proxied?.proxy ?? kafka).port, options.keepAlive ?? '30s'))
   return whole
 }
 
 /** The servers outside: started here, unless they are somebody else's. */
-async function startServers({ beside }: WholeOptions, stack: AsyncDisposableStack) {
+async function startServers({ beside, proxied = false }: WholeOptions, stack: AsyncDisposableStack) {
   if (beside !== undefined) return beside
-  const [mosquitto, kafka] = await Promise.all([startMosquitto(), startKafka()])
+  const [mosquitto, kafka] = await Promise.all([startMosquitto(), startKafka({ proxied })])
   return { mosquitto: stack.use(mosquitto), kafka: stack.use(kafka) }
 }
 
-type Made = 'nats' | 'mosquitto' | 'mqttProxy' | 'kafka' | 'fleet' | 'services' | 'start' | 'stop' | 'bus' | 'events'
+type Outside = 'nats' | 'mosquitto' | 'mqttProxy' | 'natsProxy' | 'kafka'
+type Made = Outside | 'fleet' | 'services' | 'start' | 'stop' | 'bus' | 'events'
 
 function wholeOf({
   folder,
