@@ -1,5 +1,5 @@
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
-import { type Credentials, isEventHubs, type KafkaConnection } from '@millrace/routes'
+import { type Credentials, isEventHubs, type KafkaConnection, prefixedId } from '@millrace/routes'
 import type { SASLOptions } from 'kafkajs'
 import { bearerLogin } from './bearer-login.ts'
 import { clientToken } from './client-token.ts'
@@ -38,7 +38,7 @@ export function clusterSettings(connection: KafkaConnection, { credentials, clie
   const tokens = tokenSource(connection, credentials)
   return {
     brokers: connection.brokers.map(addressOf),
-    clientId,
+    clientId: prefixedId(connection.clientIdPrefix, clientId),
     async access() {
       const held = await credentials()
       const sasl = tokens === undefined ? passwordLogin(connection, held) : bearerLogin(tokens)

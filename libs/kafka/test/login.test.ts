@@ -173,3 +173,9 @@ test('Event Hubs is known by its host, and gets smaller requests, more time and 
   })
   expect(clusterSettings({ brokers: ['kafka.example:9093'] }, user).longestIdle).toBe(540_000)
 })
+
+test('a prefix stands in front of the client id', () => {
+  const user = { credentials: async () => ({}), clientId: 'test' }
+  expect(clusterSettings({ brokers: ['h:1'], clientIdPrefix: 'p' }, user).clientId).toBe('p:test')
+  expect(clusterSettings({ brokers: ['h:1'] }, user).clientId).toBe('test')
+})

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { type Credentials, type MqttConnection, mqttEndpoint, SecretError } from '@millrace/routes'
 import type { ProtocolVersion } from './control-packets.ts'
 import type { Ending } from './ending.ts'
@@ -40,24 +39,3 @@ export async function readLogin(
 
 /** What CONNECT says of the version. */
 export const versionOf = ({ version }: MqttConnection): ProtocolVersion => (version === 5 ? 5 : 4)
-
-/** Longer client ids than this are shortened: brokers need not take more than 23 characters, and all take this. */
-const longestId = 128
-
-/**
- * The client id of a lane's publisher, the same for every owner of the lane, so that a new one shuts the old one out
- * (R9), and never that of a subscriber or of another lane: no route's name has a dot. A long one ends with its hash.
- */
-export function publisherId({
-  installation,
-  route,
-  lane,
-}: {
-  installation: string
-  route: string
-  lane: string
-}): string {
-  const id = `${installation}-${route}.${lane.replaceAll('/', '.')}-out`
-  if (id.length <= longestId) return id
-  return `${id.slice(0, 95)}-${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
-}

@@ -1,4 +1,5 @@
 export { type Change, diff, type FieldChange, meaningOf, type Snapshot } from './change.ts'
+export { prefixedId } from './client-id.ts'
 export { type Connection, type Protocol, protocolOf } from './connection.ts'
 export type { SourceFile } from './document.ts'
 export { isEventHubs } from './event-hubs.ts'

@@ -1,5 +1,6 @@
 /** How to reach a Kafka cluster, or a hub that speaks Kafka's protocol. */
 import { z } from 'zod'
+import { clientIdPrefix } from './client-id.ts'
 import { exactlyOne, expectedOneOf, fields, list, oneOf, secretName, text } from './fields.ts'
 import { checkBroker, checkKafkaAuth, checkTokenEndpoint } from './kafka-connection-rules.ts'
 import { checkEventHubs } from './event-hubs.ts'
@@ -14,6 +15,8 @@ export interface KafkaConnection {
   /** Absent: in clear. */
   tls?: Tls | undefined
   auth?: KafkaAuth | undefined
+  /** Of the client id, which stands in the brokers' logs, metrics and quotas; see `prefixedId`. */
+  clientIdPrefix?: string | undefined
 }
 
 /** Exactly one of them. */
@@ -100,4 +103,5 @@ export const kafkaConnection: z.ZodType<KafkaConnection> = fields({
     x509: secretReference.optional(),
     managedIdentity: fields({ audience: text() }).optional(),
   }).optional(),
+  clientIdPrefix: clientIdPrefix().optional(),
 }).check(checkKafkaAuth, checkEventHubs)

@@ -1,5 +1,6 @@
 /** How to reach an MQTT broker. */
 import type { z } from 'zod'
+import { clientIdPrefix } from './client-id.ts'
 import { duration, exactlyOne, fields, oneOf, secretName, text } from './fields.ts'
 import { checkMqttToken, checkMqttUrl, checkMqtt } from './mqtt-connection-rules.ts'
 import { secretReference, type SecretReference, tls, type Tls } from './tls.ts'
@@ -16,6 +17,8 @@ export interface MqttConnection {
   tls?: Tls | undefined
   /** Milliseconds, whole seconds: MQTT's Keep Alive. */
   keepAlive: number
+  /** Of every client id on this connection; see `prefixedId`. A session is known by its client id. */
+  clientIdPrefix?: string | undefined
 }
 
 /** Exactly one of them. */
@@ -57,6 +60,7 @@ export const mqttConnection: z.ZodType<MqttConnection> = fields({
   }).optional(),
   tls: tls.optional(),
   keepAlive: duration({ atLeast: '1s', atMost: '18h', step: '1s' }).default(30_000),
+  clientIdPrefix: clientIdPrefix().optional(),
 }).check(checkMqtt)
 
 /** Where an MQTT connection leads. */

@@ -128,15 +128,21 @@ describe('localBrokerConnection', () => {
 })
 
 test('what is for its own containers is told to say nothing here', () => {
-  const rest = '  image: { tag: x }\n  clientIdPrefix: p\n  logLevel: trace\n  nodeTolerations: []\n'
+  const rest = '  image: { tag: x }\n  logLevel: trace\n  nodeTolerations: []\n'
   const { notes } = translated(connector({ rest }))
   expect(notes.map(note => note.replace(/^\S+ note: spec\.(\w+): says nothing here.*$/, '$1')).sort()).toEqual([
-    'clientIdPrefix',
     'image',
     'instances',
     'logLevel',
     'nodeTolerations',
   ])
+})
+
+test('a prefix of client ids is that of both connections', () => {
+  const { connections, notes } = translated(connector({ rest: '  clientIdPrefix: my-prefix\n' }))
+  expect(connections['hub']?.kafka?.clientIdPrefix).toBe('my-prefix')
+  expect(connections['hub-local']?.mqtt?.clientIdPrefix).toBe('my-prefix')
+  expect(notes.join()).toContain('spec.clientIdPrefix: clients are called <prefix>:<installation>-<route>-<subscriber>')
 })
 
 test('no instances are told to stop nothing', () => {
@@ -155,6 +161,7 @@ test.each([
   [connector().replace('instances: 2', 'instances: 65536'), 'expected a whole number from 0 to 65535'],
   [connector().replace('tlsEnabled: true', ''), 'tlsEnabled: missing; expected true or false'],
   [connector().replace('endpoint: "h:9093", ', ''), 'endpoint: missing; expected text'],
+  [connector({ rest: '  clientIdPrefix: a/b\n' }), 'spec.clientIdPrefix: expected at most 64 visible ASCII characters'],
   [connector({ rest: '  logLevel: warm\n' }), 'did you mean "warn"?'],
   [connector({ rest: '  localBrokerConnection: { endpoint: b }\n' }), 'expected host:port'],
   [connector({ name: '"***"' }), 'f:3:19: metadata.name: expected a name'],

@@ -24,7 +24,7 @@ export type Applied = { document: RoutesDocument; changes: Change[] } | { proble
 /**
  * Adds or replaces the connections and routes that are named; the others stay, and so does what is kept there and can't
  * be read. Refuses, with all problems, what does not hold together, a route that is still being deleted (its uid must
- * never come back to life), and another broker for a route's source.
+ * never come back to life), and another broker, or other client ids, for a route's source.
  */
 export function applied(before: RoutesDocument, named: StoredSpecs, newUid: (name: string) => string): Applied {
   const leaving = Object.keys(named.routes).filter(name => before.routes[name]?.deleting)
@@ -67,13 +67,13 @@ function isOfApply({ kind, name }: StoredProblem, named: StoredSpecs, old: Store
 }
 
 /**
- * Whether a route that was there would read another broker than before. The old one would keep its sessions, and go on
- * acknowledging what nobody takes.
+ * Whether a route that was there would read another broker than before, or by sessions of other names. The old ones would
+ * be kept, and gather what nobody takes.
  */
 function readsElsewhere(old: Stored, now: Stored, route: string): boolean {
   const [before, after] = [old, now].map(({ routes, connections }) => {
     const mqtt = connections.get(routes.get(route)?.source.connection ?? '')?.mqtt
-    return mqtt === undefined ? undefined : endpointOf(mqtt)
+    return mqtt === undefined ? undefined : sessionsOf(mqtt)
   })
   return before !== undefined && before !== after
 }
@@ -83,9 +83,10 @@ function speaksOtherwise(before: Route | undefined, { source, sink }: Route): bo
   return before !== undefined && (before.source.protocol !== source.protocol || before.sink.protocol !== sink.protocol)
 }
 
-function endpointOf(mqtt: MqttConnection): string {
+/** Where a connection's sessions are, and how their names begin. */
+function sessionsOf(mqtt: MqttConnection): string {
   const { host, port } = mqttEndpoint(mqtt)
-  return `${host.toLowerCase()}:${port}`
+  return `${host.toLowerCase()}:${port} ${mqtt.clientIdPrefix ?? ''}`
 }
 
 /** The next version; slots, and partitions of topics, that it does not have any more retire, and come back with it. */
@@ -182,7 +183,7 @@ function invalid(problems: readonly StoredProblem[]): Problem {
 
 function sourceChanged(routes: readonly Route[]): Problem {
   const names = routes.map(({ name }) => name).join(', ')
-  const message = `Route ${names} would read another broker, and leave its session at the old one with messages that were acknowledged: delete the route (its messages are delivered first), then apply it again.`
+  const message = `Route ${names} would read another broker, or by other client ids, and leave the session that it has with messages that were acknowledged: delete the route (its messages are delivered first), then apply it again.`
   return { code: 'source_changed', message }
 }
 

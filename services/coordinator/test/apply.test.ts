@@ -116,6 +116,7 @@ describe('the broker that a route reads', () => {
     ['another host', at('mqtt://elsewhere:1883')],
     ['another port', at('mqtt://127.0.0.1:1884')],
     ['the port of TLS', at('mqtts://127.0.0.1')],
+    ['another client id', at('mqtt://127.0.0.1', { clientIdPrefix: 'p' })],
   ])('is not changed under it, for its session may hold messages: %s', (_, connections) => {
     expect(change(connections)).toMatchObject({
       problem: { code: 'source_changed', message: expect.stringContaining('Route r, s would read another broker') },

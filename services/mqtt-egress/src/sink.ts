@@ -46,7 +46,7 @@ export class MqttSink implements Sink {
     if (connection === undefined) throw new TypeError(`Connection ${context.sink.name} is not an MQTT connection.`)
     const sink = sinkOf(route, 'mqtt')
     this.#context = context
-    this.#clientId = publisherId({ installation, route: route.name, lane })
+    this.#clientId = publisherId({ ...connection, installation, route: route.name, lane })
     this.#mapper = new Mapper({ sink, headers: route.headers })
     this.#version = versionOf(connection)
     this.#publisher = new Publisher({

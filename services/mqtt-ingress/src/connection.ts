@@ -1,6 +1,6 @@
 /** The connection of a slot's session to its broker, and how a session ends that nobody wants any more. */
 import type { ActorContext } from '@millrace/host'
-import { type Attempt, connect, readLogin } from '@millrace/mqtt'
+import { type Attempt, connect, readLogin, subscriberId } from '@millrace/mqtt'
 import { resolveCredentials, sourceOf } from '@millrace/routes'
 
 /** Whose session it is. */
@@ -9,6 +9,11 @@ export interface SlotSession {
   receiveMaximum: number
   /** Ends the attempt, and the connection. */
   signal: AbortSignal
+}
+
+/** The client id of a slot's session. */
+export function slotId({ source, installation, route }: ActorContext, lane: string): string {
+  return subscriberId({ ...source.mqtt, installation, route: route.name, lane })
 }
 
 /** Tries to connect, once. */

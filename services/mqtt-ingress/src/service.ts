@@ -7,8 +7,7 @@
 import { type PlacedService, sourceSide } from '@millrace/host'
 import { openWriter } from '@millrace/lane'
 import { largestRecord } from '@millrace/routes'
-import { discardSession } from './connection.ts'
-import { clientIdOf } from './slot.ts'
+import { discardSession, slotId } from './connection.ts'
 import { Source } from './source.ts'
 
 /** How much of a lane may be unstored (R8). The records are also what the broker is told as Receive Maximum. */
@@ -20,7 +19,7 @@ export const service: PlacedService = {
   async start(actor, context) {
     const { lane } = actor
     if (actor.discard) {
-      const clientId = clientIdOf({ installation: context.installation, route: actor.route, lane })
+      const clientId = slotId(context, lane)
       return discardSession(context, { clientId, receiveMaximum: share.records, signal: context.signal })
     }
     const ended = new AbortController()

@@ -15,21 +15,9 @@ const position = z.object({
 })
 export type Position = z.infer<typeof position>
 
-/** Where a slot belongs: the lane is its number. */
-export interface SlotName {
-  installation: string
-  route: string
-  lane: string
-}
-
-/** The session's name, the same for every owner of the slot, so that a new one takes the session over (R9). */
-export function clientIdOf({ installation, route, lane }: SlotName): string {
-  return `${installation}-${route}-${lane}`
-}
-
 /** The filters to subscribe to. Where they are shared, each message goes to one of the clients with the share name. */
-export function filtersOf({ installation, route }: SlotName, source: MqttSource): string[] {
-  const { topics, shareName = `${installation}-${route}` } = source
+export function filtersOf(source: MqttSource, ourShareName: string): string[] {
+  const { topics, shareName = ourShareName } = source
   return isShared(source) ? topics.map(topic => `$share/${shareName}/${topic}`) : [...topics]
 }
 

@@ -16,8 +16,8 @@ import type { SourceEvents, Writer } from '@millrace/lane'
 import { type Ending, type Publish, type Session, SessionClosedError, toRecord } from '@millrace/mqtt'
 import { emptyView, HeaderWriter } from '@millrace/record'
 import { type MqttSource, sourceOf } from '@millrace/routes'
-import { connectSlot } from './connection.ts'
-import { clientIdOf, endedPosition, filtersOf, openingPosition, type Position } from './slot.ts'
+import { connectSlot, slotId } from './connection.ts'
+import { endedPosition, filtersOf, openingPosition, type Position } from './slot.ts'
 
 /** Which slot it is, and how it is read. */
 export interface Slot {
@@ -60,13 +60,12 @@ export class Source implements SourceEvents {
 
   constructor(context: ActorContext, slot: Slot, openLane: OpenLane) {
     const { installation, route } = context
-    const name = { installation, route: route.name, lane: slot.lane }
     this.#context = context
     this.#reads = sourceOf(route, 'mqtt')
     this.#slot = slot
     this.#openLane = openLane
-    this.#clientId = clientIdOf(name)
-    this.#filters = filtersOf(name, this.#reads)
+    this.#clientId = slotId(context, slot.lane)
+    this.#filters = filtersOf(this.#reads, `${installation}-${route.name}`)
     this.#position = endedPosition(this.#clientId)
     this.#condition = new Condition(context.state)
     this.#drained = aborted(context.draining)

@@ -1,6 +1,6 @@
 import type { MqttSource } from '@millrace/routes'
 import { describe, expect, test } from 'vitest'
-import { clientIdOf, endedPosition, filtersOf, openingPosition } from '../src/slot.ts'
+import { endedPosition, filtersOf, openingPosition } from '../src/slot.ts'
 
 const source = (fields: Partial<MqttSource>): MqttSource => ({
   protocol: 'mqtt',
@@ -12,20 +12,18 @@ const source = (fields: Partial<MqttSource>): MqttSource => ({
   retained: 'include',
   ...fields,
 })
-const name = { installation: 'plant', route: 'telemetry', lane: '1' }
-
-test('a client id is the same for every owner of the slot, and no other', () => {
-  expect(clientIdOf(name)).toBe('plant-telemetry-1')
-})
 
 test('one subscriber has the plain filters, several share them, and one that has a share name', () => {
-  expect(filtersOf(name, source({}))).toEqual(['a/+', 'b'])
-  expect(filtersOf(name, source({ subscribers: 2 }))).toEqual([
+  expect(filtersOf(source({}), 'plant-telemetry')).toEqual(['a/+', 'b'])
+  expect(filtersOf(source({ subscribers: 2 }), 'plant-telemetry')).toEqual([
     '$share/plant-telemetry/a/+',
     '$share/plant-telemetry/b',
   ])
-  expect(filtersOf(name, source({ shareName: 'ours' }))).toEqual(['$share/ours/a/+', '$share/ours/b'])
-  expect(filtersOf(name, source({ subscribers: 2, shareName: 'ours' }))).toEqual(['$share/ours/a/+', '$share/ours/b'])
+  expect(filtersOf(source({ shareName: 'ours' }), 'plant-telemetry')).toEqual(['$share/ours/a/+', '$share/ours/b'])
+  expect(filtersOf(source({ subscribers: 2, shareName: 'ours' }), 'plant-telemetry')).toEqual([
+    '$share/ours/a/+',
+    '$share/ours/b',
+  ])
 })
 
 describe('the opening position', () => {

@@ -17,12 +17,14 @@ const broker = ['spec', 'localBrokerConnection']
 
 /** `<connector>` speaks Kafka, `<connector>-local` MQTT. */
 export function connectionsOf({ metadata: { name }, spec }: Connector): Translation {
-  const kafkaSpec = { brokers: brokersOf(spec.kafkaConnection), ...securityOf(spec.kafkaConnection) }
+  const clientIdPrefix = from(['spec', 'clientIdPrefix'], spec.clientIdPrefix)
+  const kafkaSpec = { brokers: brokersOf(spec.kafkaConnection), ...securityOf(spec.kafkaConnection), clientIdPrefix }
+  const mqttSpec = { ...mqttOf(spec.localBrokerConnection), clientIdPrefix }
   return {
     findings: [...notesOf(spec), ...namesTold(name), ...sidesTold(spec)],
     documents: [
       connection({ name: legalName(name), spec: { kafka: kafkaSpec }, whole: kafka }),
-      connection({ name: localName(name), spec: { mqtt: mqttOf(spec.localBrokerConnection) }, whole: broker }),
+      connection({ name: localName(name), spec: { mqtt: mqttSpec }, whole: broker }),
     ],
   }
 }
@@ -78,13 +80,18 @@ function mqttOf({ endpoint, tls, authentication: { kubernetes } }: BrokerSide) {
 /** What the connector says of its own containers. */
 function notesOf(spec: Connector['spec']): Finding[] {
   const findings: Finding[] = []
-  const note = (field: string, message: string) => findings.push(noteAt(['spec', field], 'no_effect', message))
+  const note = (field: string, message: string, code = 'no_effect') =>
+    findings.push(noteAt(['spec', field], code, message))
   if (spec.image !== undefined) note('image', 'says nothing here: the services that you run are used')
   if (spec.nodeTolerations !== undefined)
     note('nodeTolerations', 'says nothing here: it is for who starts the services')
   if (spec.logLevel !== undefined) note('logLevel', 'says nothing here: the services log what an operator needs')
   if (spec.clientIdPrefix !== undefined) {
-    note('clientIdPrefix', 'says nothing here: an MQTT client is called <installation>-<route>-<subscriber>')
+    note(
+      'clientIdPrefix',
+      'clients are called <prefix>:<installation>-<route>-<subscriber>, and to Kafka <prefix>:millrace',
+      'differs',
+    )
   }
   if (spec.instances > 0) {
     note('instances', 'says nothing here, but with partitionStrategy: static: start each service as often as you like')

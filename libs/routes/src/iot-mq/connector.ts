@@ -1,5 +1,6 @@
 /** `KafkaConnector` of Azure IoT MQ: how to reach a Kafka cluster or a hub, and the broker beside it. */
 import { z } from 'zod'
+import { clientIdPrefix } from '../client-id.ts'
 import { exactlyOne, fields, flag, integer, oneOf, secretName, text, tell, type Checked } from '../fields.ts'
 import { checkBroker } from '../kafka-connection-rules.ts'
 import { header } from './header.ts'
@@ -110,7 +111,7 @@ export const connector: z.ZodType<Connector> = header({
     image: z.unknown().optional(),
     nodeTolerations: z.unknown().optional(),
     instances: integer(0, 65_535),
-    clientIdPrefix: text().optional(),
+    clientIdPrefix: clientIdPrefix().optional(),
     logLevel: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal').optional(),
     kafkaConnection,
     localBrokerConnection: localBrokerConnection.prefault({}),
