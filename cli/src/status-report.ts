@@ -69,8 +69,7 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
     revision: routes.revision,
     routes: [...routes.routes.values()].map(route => ({
       name: route.name,
-      guarantee: guaranteeOf(route, bus).guarantee,
-      lowered: guaranteeOf(route, bus).lowered.map(({ message }) => message),
+      ...promised(route, bus, lanes),
       deleting: routes.document.routes[route.name]?.deleting ?? false,
       in: growth(before, lanes, route.name, 'in') / seconds,
       out: growth(before, lanes, route.name, 'out') / seconds,
@@ -87,6 +86,13 @@ export function reportStatus(before: Snapshot, after: Snapshot, bus: BusFacts): 
       ...unplaced(after, running),
     ],
   }
+}
+
+/** What the route promises, as its own fields, the bus and the ends that are running now have it (R14). */
+function promised(route: Route, bus: BusFacts, lanes: readonly LaneStatus[]) {
+  const found = lanes.filter(({ id }) => id.split('.')[1] === route.name).flatMap(({ lowers = [] }) => lowers)
+  const { guarantee, lowered } = guaranteeOf(route, bus, found)
+  return { guarantee, lowered: lowered.map(({ message }) => message) }
 }
 
 /** What a coordinator says that stands in the way, a line each: it runs no lanes, and is one itself. */

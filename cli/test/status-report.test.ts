@@ -130,6 +130,19 @@ test('of a route that reads Kafka the lister is missed first, then its partition
   )
 })
 
+test('what running sinks have found of their end lowers the guarantee, whatever else they say', () => {
+  const lowers = [{ code: 'no_fence', message: 'No transactional ids.' }]
+  const problem = { code: 'broker_unreachable', message: 'No answer.' }
+  const sink: ActorReport = { ...actor('sink.r.0', {}), state: 'holding', problem, lowers }
+  const look = (beat: number, ...actors: ActorReport[]) =>
+    snapshot(beat * 1000, { 'kafka-egress.a': instance(beat, actors) })
+  const fallen = reportStatus(look(1), look(2, sink, { ...sink, id: 'sink.r.1' }), safe)
+  expect(fallen.routes).toMatchObject([{ guarantee: 'at-least-once-unfenced', lowered: ['No transactional ids.'] }])
+  expect(renderStatus(fallen)).toMatch(/^r is at-least-once-unfenced: No transactional ids\.$/m)
+  const risen = reportStatus(look(1), look(2, actor('sink.r.0', {})), safe)
+  expect(risen.routes).toMatchObject([{ guarantee: 'at-least-once', lowered: [] }])
+})
+
 test('what a silent instance said last does not count', () => {
   const beats = { 'kafka-egress.a': instance(9, [actor('sink.r.0', { out: 10, pending: 7 })]) }
   const report = reportStatus(snapshot(0, beats), snapshot(1000, beats), safe)

@@ -20,6 +20,7 @@ export const actorStates = ['starting', 'running', 'holding', 'draining', 'stopp
 export type ActorState = (typeof actorStates)[number]
 
 const count = z.number().int().nonnegative()
+const problem = z.object({ code: z.string(), message: z.string() })
 
 /** What an instance is told to run: one actor. `id` is `<role>.<route>.<lane>`. */
 export const actorAssignment = z.object({
@@ -55,7 +56,9 @@ export const actorReport = z.object({
   version: count,
   state: z.enum(actorStates),
   /** Why it holds or failed: `{code, message}` of a Problem. */
-  problem: z.object({ code: z.string(), message: z.string() }).optional(),
+  problem: problem.optional(),
+  /** R14: what its end was found not to do, which lowers the route's guarantee, whatever state it is in. */
+  lowers: z.array(problem).optional(),
   /** Of a lister that has found out: the lanes that the source has now. One that does not say changes nothing. */
   lanes: z.array(z.string().regex(/^[!-~]{1,300}$/)).optional(),
   /** Records since this process started: in (sources), out, dead, duplicates, pending, per second where known. */
@@ -86,6 +89,8 @@ export const positionDocument = z.object({
   writer: z.string().optional(),
   epoch: count,
   totals: z.object({ out: count, dead: count, filtered: count, parked: count }),
+  /** Where a sink that keeps the position itself keeps it (Kafka: the topic); this is a copy then, which may be behind. */
+  keptIn: z.string().optional(),
 })
 export type PositionDocument = z.infer<typeof positionDocument>
 
@@ -119,6 +124,8 @@ export const routesDocument = z.object({
       discard: z.boolean().optional(),
       /** The lanes that a lister has found so far. A lane stays, whatever its lister says or does not say later. */
       lanes: z.array(z.string()).optional(),
+      /** The topics and patterns that it has looked for by then. What comes to light by another one was there before. */
+      looked: z.array(z.string()).optional(),
       /** Lanes that were given up and are not drained yet: their sources retire, their sinks deliver what is stored. */
       retiring: z.array(z.string()).optional(),
       spec: z.unknown(),

@@ -1,3 +1,4 @@
+import type { Problem } from '@millrace/bus'
 import { Histogram } from '@millrace/telemetry'
 
 /**
@@ -59,13 +60,15 @@ export interface Measures {
   latencyBeforeAt: number
   /** What a lister has found in this run. */
   lanes: readonly string[] | undefined
+  /** What a sink has found in this run that lowers the route's guarantee (R14). */
+  lowers: readonly Problem[]
 }
 
 /** Nothing measured yet. */
 export function newMeasures(): Measures {
   const latency = new Histogram()
   const before = { latencyBefore: latency.counts.slice(), latencyBeforeAt: performance.now() }
-  return { counts: newCounts(), latency, ...before, lanes: undefined }
+  return { counts: newCounts(), latency, ...before, lanes: undefined, lowers: [] }
 }
 
 /** How many milliseconds back a heartbeat's latencies reach, at least. */

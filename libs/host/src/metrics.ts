@@ -19,8 +19,8 @@ const counters = {
 
 /** What the actors of an instance show at `/metrics`, by route, lane and role. */
 export function actorFamilies(actors: readonly PlacedView[], instance: string): Family[] {
-  const of = (value: (actor: PlacedView) => number, more?: (actor: PlacedView) => Labels) =>
-    actors.map(actor => ({ labels: { ...labelsOf(actor), ...more?.(actor) }, value: value(actor) }))
+  const of = (value: (actor: PlacedView) => number) =>
+    actors.map(actor => ({ labels: labelsOf(actor), value: value(actor) }))
   return [
     ...countKeys.map(
       (key): Family => ({
@@ -42,24 +42,7 @@ export function actorFamilies(actors: readonly PlacedView[], instance: string): 
       type: 'gauge',
       series: of(({ measures }) => measures.counts.pending),
     },
-    {
-      name: 'millrace_actor_state',
-      help: 'The state that the actor is in, as a label.',
-      type: 'gauge',
-      series: of(
-        () => 1,
-        ({ state }) => ({ state }),
-      ),
-    },
-    {
-      name: 'millrace_owner',
-      help: 'Which instance owns the actor.',
-      type: 'gauge',
-      series: of(
-        () => 1,
-        () => ({ instance }),
-      ),
-    },
+    ...standing(actors, instance),
     {
       name: 'millrace_epoch',
       help: 'The epoch under which it owns the actor.',
@@ -72,6 +55,25 @@ export function actorFamilies(actors: readonly PlacedView[], instance: string): 
       type: 'histogram',
       series: actors.map(actor => ({ labels: labelsOf(actor), value: actor.measures.latency })),
     },
+  ]
+}
+
+/** How actors do, and whose they are: what is no number is a label. */
+function standing(actors: readonly PlacedView[], instance: string): Family[] {
+  const gauge = (name: string, help: string, labels: (actor: PlacedView) => Labels[]): Family => ({
+    name,
+    help,
+    type: 'gauge',
+    series: actors.flatMap(actor => labels(actor).map(more => ({ labels: { ...labelsOf(actor), ...more }, value: 1 }))),
+  })
+  return [
+    gauge('millrace_actor_state', 'The state that the actor is in, as a label.', ({ state }) => [{ state }]),
+    gauge(
+      'millrace_actor_problem',
+      'What the actor holds or failed for, or what must be known of it, as a label.',
+      ({ problems }) => problems.map(({ code }) => ({ code })),
+    ),
+    gauge('millrace_owner', 'Which instance owns the actor.', () => [{ instance }]),
   ]
 }
 

@@ -87,6 +87,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     if (life.draining.aborted) return
     // What an earlier run has found was for the route as it was then.
     measures.lanes = undefined
+    measures.lowers = []
     const { settings, bus, secret } = this.#parts
     const log = this.#logOf(assignment)
     const context: ActorContext<S> = {
@@ -103,6 +104,10 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       allowed: () => this.#allowed(assignment, life.signal),
       lanes: names => {
         measures.lanes = names
+        this.#changed()
+      },
+      lowers: problems => {
+        measures.lowers = problems
         this.#changed()
       },
       tap: answer => void this.#taps.set(assignment.id, answer),

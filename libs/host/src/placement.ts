@@ -38,6 +38,8 @@ export interface PlacedView {
   assignment: ActorAssignment
   measures: Measures
   state: Actor['state']
+  /** Why it holds or failed, and what it has found that must be known. */
+  problems: readonly { code: string }[]
 }
 
 /** The actors of one instance. */
@@ -132,6 +134,7 @@ export class Placement {
       state: actor.state,
       ...(actor.reason && { problem: { code: actor.reason.code, message: actor.reason.message } }),
       ...(measures.lanes && { lanes: [...measures.lanes] }),
+      ...(measures.lowers.length > 0 && { lowers: [...measures.lowers] }),
       counts: reported(measures),
     }))
     const waiting = [...this.#wanted.values()].filter(({ id }) => !this.#placed.has(id))
@@ -140,8 +143,10 @@ export class Placement {
 
   /** What runs here, for the metrics. */
   *views(): Iterable<PlacedView> {
-    for (const { assignment, measures, actor } of this.#placed.values())
-      yield { assignment, measures, state: actor.state }
+    for (const { assignment, measures, actor } of this.#placed.values()) {
+      const problems = [...(actor.reason ? [actor.reason] : []), ...measures.lowers]
+      yield { assignment, measures, state: actor.state, problems }
+    }
   }
 
   #settleAll(): void {

@@ -15,6 +15,7 @@ import type { Cluster } from './cluster.ts'
 import { KafkaError } from './errors.ts'
 import { Identity } from './identity.ts'
 import { outcomeOf } from './problem.ts'
+import { apis } from './requests/request.ts'
 import { type Acks, notOwner, runRound, type Stop } from './round.ts'
 import { findInLog } from './tail.ts'
 import type { Partition, PartitionBy, TopicSettings } from './topic.ts'
@@ -57,12 +58,13 @@ const noCompression: Problem = {
 const noFence: Problem = {
   code: 'no_fence',
   message:
-    'The brokers have no transactional ids: an owner of the lane that stood still may write once more beside the next one.',
+    'The brokers have no transactional ids: an owner of the lane that stood still may write old records once more, behind newer ones.',
 }
 
 const noNumbers: Problem = {
   code: 'no_idempotence',
-  message: 'The brokers number no batches: what is sent again after a lost answer may be there twice.',
+  message:
+    'The brokers number no batches: what is sent again after a lost answer may be there twice, once behind newer records.',
 }
 
 /** Which record of a delivery it is, and the partition that it names. */
@@ -98,6 +100,8 @@ export class Producer {
   /** Shuts the owner before out, with acks `all`, and reads the topic's metadata. Throws KafkaError. */
   static async open(options: ProducerOptions): Promise<Producer> {
     const { cluster, acks, transactionalId: id, topic } = options
+    // Told now, not with the first record.
+    cluster.require([apis.produce])
     const fences = acks === 'all' && typeof id === 'string'
     const producer = new Producer(options, fences ? await Identity.take(cluster, id) : undefined)
     if (topic !== undefined) {
@@ -109,9 +113,13 @@ export class Producer {
 
   /** What the cluster does not do as it was asked to, which does not stand in the way but must be known. */
   get notice(): Problem | undefined {
-    if (this.#settings.compression !== this.#compression) return noCompression
-    if (this.#acks !== 'all' || this.#transaction !== undefined || this.#identity?.fences) return undefined
-    return this.#identity === undefined ? noNumbers : noFence
+    return this.#settings.compression === this.#compression ? undefined : noCompression
+  }
+
+  /** R14: what the cluster does not have, though it was asked for, which lowers what is promised. */
+  get lowers(): readonly Problem[] {
+    if (this.#acks !== 'all' || this.#transaction !== undefined || this.#identity?.fences) return []
+    return [this.#identity === undefined ? noNumbers : noFence]
   }
 
   /**

@@ -36,7 +36,7 @@ async function startHub(topics: { [name: string]: number }): Promise<FakeBroker>
 test('without transactional ids, batches are numbered all the same, and it is told that nothing fences', async () => {
   await using hub = await startHub({ t: 1 })
   await using rig = await openProducer(hub.port)
-  expect(rig.producer.notice).toMatchObject({ code: 'no_fence' })
+  expect(rig.producer.lowers).toMatchObject([{ code: 'no_fence' }])
   addAll(rig.producer, ['a', 'b'])
   expect(await rig.producer.deliver()).toEqual({ is: 'done' })
   hub.script = () => 'append'
@@ -54,14 +54,14 @@ test.each([35, 42])('a broker that refuses transactional ids with error %i is on
     to.int32(0).int16(error).string('type code 1 is not supported').int32(-1).string('').int32(-1)
   })
   await using rig = await openProducer(broker.port)
-  expect(rig.producer.notice).toMatchObject({ code: 'no_fence' })
+  expect(rig.producer.lowers).toMatchObject([{ code: 'no_fence' }])
 })
 
 test('without producer ids, records are delivered unnumbered, and it is told that some may be there twice', async () => {
   await using hub = await startHub({ t: 1 })
   hub.versions.delete(apis.initProducerId.key)
   await using rig = await openProducer(hub.port)
-  expect(rig.producer.notice).toMatchObject({ code: 'no_idempotence' })
+  expect(rig.producer.lowers).toMatchObject([{ code: 'no_idempotence' }])
   addAll(rig.producer, ['a'])
   expect(await rig.producer.deliver()).toEqual({ is: 'done' })
   expect(readHeader(hub.received[0]!).producerId).toBe(-1n)
@@ -70,7 +70,7 @@ test('without producer ids, records are delivered unnumbered, and it is told tha
 test('a cluster that has them all has nothing to tell', async () => {
   await using broker = await FakeBroker.start({ t: 1 })
   await using rig = await openProducer(broker.port)
-  expect(rig.producer.notice).toBeUndefined()
+  expect([rig.producer.notice, rig.producer.lowers]).toEqual([undefined, []])
 })
 
 test('transactions where there are none: told at the start', async () => {
@@ -117,6 +117,7 @@ test.each([43, 76])(
     expect(await rig.producer.deliver()).toMatchObject({ is: 'hold' })
     expect(await rig.producer.deliver()).toEqual({ is: 'done' })
     expect(rig.producer.notice).toMatchObject({ code: 'compression_refused' })
+    expect(rig.producer.lowers, 'which hides nothing else').toMatchObject([{ code: 'no_fence' }])
     addAll(rig.producer, ['d'], { partition: 0 })
     expect(await rig.producer.deliver(), 'without another attempt').toEqual({ is: 'done' })
     expect([hub.values('t', 0), hub.values('t', 1)]).toEqual([['a', 'b', 'd'], ['c']])

@@ -99,7 +99,7 @@ export class Session {
   }
 
   /**
-   * Subscribes. Resolves with what was not granted as asked: `subscription_refused`, or `qos_lowered`.
+   * Subscribes. Resolves with what was not granted as asked: `subscription_refused`, `qos_lowered`, or `qos_0_granted`.
    * Rejects with SessionClosedError where the connection ends first, as it does where the broker does not answer in 10 s.
    */
   async subscribe(subscriptions: readonly Subscription[]): Promise<Problem[]> {
@@ -183,8 +183,7 @@ function subscriptionProblem({ filter, qos }: Subscription, code = 0x80): Proble
     const message = `The broker refused the subscription to "${filter}": ${describeReason(code)}.`
     return { code: 'subscription_refused', message }
   }
-  if (code < qos) {
-    return { code: 'qos_lowered', message: `The broker grants QoS ${code} for "${filter}", not QoS ${qos}.` }
-  }
-  return undefined
+  if (code >= qos) return undefined
+  const message = `The broker grants QoS ${code} for "${filter}", not QoS ${qos}.`
+  return { code: code === 0 ? 'qos_0_granted' : 'qos_lowered', message }
 }

@@ -200,7 +200,7 @@ test('what a SUBACK refuses or lowers is told', async () => {
   session.start(() => 1)
   const filters = ['a', 'b', 'c'].map(filter => ({ filter, qos: 1, retained: 'skip' }) as const)
   expect(await session.subscribe(filters)).toEqual([
-    { code: 'qos_lowered', message: 'The broker grants QoS 0 for "b", not QoS 1.' },
+    { code: 'qos_0_granted', message: 'The broker grants QoS 0 for "b", not QoS 1.' },
     {
       code: 'subscription_refused',
       message: 'The broker refused the subscription to "c": Not authorized (0x87).',

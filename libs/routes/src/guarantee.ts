@@ -1,7 +1,12 @@
 /** R14: each route states the guarantee that it really has, and what lowers it. */
 import type { Route } from './route.ts'
 
-export type Guarantee = 'exactly-once' | 'at-least-once' | 'best-effort'
+/**
+ * From the most to the least. `at-least-once-unfenced`: nothing is lost, and first arrivals are in order, but an old copy
+ * may come behind newer records. `best-effort`: a message may be lost when a process dies.
+ */
+const guarantees = ['exactly-once', 'at-least-once', 'at-least-once-unfenced', 'best-effort'] as const
+export type Guarantee = (typeof guarantees)[number]
 
 /** What is known of the bus that a route runs on. */
 export interface BusFacts {
@@ -17,15 +22,31 @@ export interface Lowered {
   message: string
 }
 
+/** What an end was found not to do while the route runs; its code is the problem's own. */
+interface Found {
+  code: string
+  message: string
+}
+
+/** These ends repeat, but lose nothing. Whatever else is found makes it `best-effort`. */
+const unfenced: readonly string[] = ['no_fence', 'no_idempotence']
+
 /**
  * What a route really promises. With MQTT at either end the most is `at-least-once`: what saw no acknowledgement is sent
  * again. From Kafka to Kafka it is `exactly-once` where the route asks for transactions; into a lane Kafka's records come
- * exactly once anyway. Anything that lowers it makes it `best-effort`: a message may be lost when a process dies.
+ * exactly once anyway. `found` is what those who run it have found of its ends, each once however many lanes tell of it.
  */
-export function guaranteeOf(route: Route, bus: BusFacts): { guarantee: Guarantee; lowered: Lowered[] } {
-  const lowered = [...loweredByRoute(route), ...loweredByBus(bus)]
+export function guaranteeOf(
+  route: Route,
+  bus: BusFacts,
+  found: readonly Found[],
+): { guarantee: Guarantee; lowered: Found[] } {
+  const reasons = [...loweredByRoute(route), ...loweredByBus(bus), ...found]
+  const lowered = [...new Map(reasons.map(reason => [reason.message, reason])).values()]
   const best = route.delivery === 'exactlyOnce' ? 'exactly-once' : 'at-least-once'
-  return { guarantee: lowered.length === 0 ? best : 'best-effort', lowered }
+  const levels: Guarantee[] = [best]
+  for (const { code } of lowered) levels.push(unfenced.includes(code) ? 'at-least-once-unfenced' : 'best-effort')
+  return { guarantee: guarantees.findLast(level => levels.includes(level)) ?? best, lowered }
 }
 
 /** What a route's own fields lower, on any bus. */

@@ -2,13 +2,14 @@ import { type BusFacts, guaranteeOf, readDocuments } from '@millrace/routes'
 import { expect, test } from 'vitest'
 import { between, route, together } from './documents.ts'
 
+type Found = Parameters<typeof guaranteeOf>[2][number]
 const safe: BusFacts = { replicas: 1, syncAlways: true }
 
 /** What a route promises, and what lowers it. */
-function ofText(text: string, bus = safe) {
+function ofText(text: string, bus = safe, found: readonly Found[] = []) {
   const [read] = readDocuments([{ file: 'f', text: together(text) }]).routes
   if (read === undefined) throw new Error('no route')
-  const { guarantee, lowered } = guaranteeOf(read, bus)
+  const { guarantee, lowered } = guaranteeOf(read, bus, found)
   return [guarantee, lowered.map(({ code }) => code)]
 }
 
@@ -51,4 +52,24 @@ test.each<[string, string, unknown]>([
 test('a bus that may lose its last seconds lowers transactions too', () => {
   const text = fromKafka('connection: lake, topic: u', exactly)
   expect(ofText(text, { replicas: 1, syncAlways: false })).toEqual(['best-effort', ['bus_not_synced']])
+})
+
+const noFence: Found = { code: 'no_fence', message: 'no transactional ids' }
+const granted: Found = { code: 'qos_0_granted', message: 'QoS 0 for "t"' }
+
+test.each<[string, readonly Found[], unknown]>([
+  ['an end without a fence', [noFence], ['at-least-once-unfenced', ['no_fence']]],
+  [
+    'batches that are not numbered',
+    [{ ...noFence, code: 'no_idempotence' }],
+    ['at-least-once-unfenced', ['no_idempotence']],
+  ],
+  ['a broker that grants QoS 0 only', [granted], ['best-effort', ['qos_0_granted']]],
+  ['the same of many lanes', [noFence, noFence, granted, noFence], ['best-effort', ['no_fence', 'qos_0_granted']]],
+])('what is found while it runs: %s', (_what, found, expected) => {
+  expect(ofText(route({}), safe, found)).toEqual(expected)
+})
+
+test('an end without a fence does not raise what may be lost anyway', () => {
+  expect(ofText(route({ sink: ', acks: 0' }), safe, [noFence])[0]).toBe('best-effort')
 })

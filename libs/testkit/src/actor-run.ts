@@ -23,6 +23,8 @@ export class ActorRun {
   readonly messages: string[] = []
   /** What a lister told last. */
   lanes: readonly string[] | undefined
+  /** The codes of what a sink has found that lowers its route's guarantee. */
+  lowers: string[] = []
   /** How often `allowed` was asked, and what it answers. */
   asked = 0
   allowed = true
@@ -85,6 +87,9 @@ export class ActorRun {
       },
       lanes: names => {
         this.lanes = names
+      },
+      lowers: problems => {
+        this.lowers = problems.map(({ code }) => code)
       },
       tap: () => {},
       secret: () => Promise.reject(new Error('no secrets here')),

@@ -71,6 +71,11 @@ export class KafkaSink implements Sink {
     return this.#end.producer.notice
   }
 
+  /** R14: what the cluster can't do, which lowers the route's guarantee. */
+  get lowers(): readonly Problem[] {
+    return this.#end.producer.lowers
+  }
+
   async write(delivery: Delivery): Promise<Outcome> {
     addAll(delivery, this.#end)
     return await this.again()
@@ -95,6 +100,8 @@ export class KafkaSink implements Sink {
  * fenced as well: a ProducerFencedError makes the actor begin again, and claim the lane's position on the bus.
  */
 export class ExactlyOnceSink implements TransactionalSink {
+  /** Nothing: where the cluster has no transactions the lane holds. */
+  readonly lowers: readonly Problem[] = []
   readonly #end: KafkaEnd
   readonly #transaction: Transaction
 

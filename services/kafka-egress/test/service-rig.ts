@@ -1,5 +1,5 @@
 /** Routes to Kafka, their lanes written by the test in the source's stead, and instances that deliver them. */
-import { type ActorAssignment, Bucket, routesDocument } from '@millrace/bus'
+import { type ActorAssignment, assignmentDocument, Bucket, routesDocument } from '@millrace/bus'
 import {
   type Documents,
   documentsFrom,
@@ -59,3 +59,11 @@ export const openSource = (
   route: string,
   service: 'mqtt-ingress' | 'kafka-ingress' = 'mqtt-ingress',
 ): Promise<LaneSource> => LaneSource.open(installation, { service, route, lane: '0' })
+
+/** Gives an instance that was assigned to before this instead. */
+export async function reassign(installation: Installation, name: string, actor: ActorAssignment): Promise<void> {
+  const bucket = new Bucket(installation.coordinator, 'mr_assign', assignmentDocument)
+  const entry = await bucket.read(`kafka-egress.${name}`)
+  if (entry === undefined) throw new Error(`${name} was assigned nothing yet`)
+  await bucket.update(`kafka-egress.${name}`, { ...entry.value, actors: [actor] }, entry.revision)
+}
