@@ -2,10 +2,12 @@
  * What listers find becomes lanes. A lane stays for as long as its route lives: a lister that is away, starts again, or
  * finds less than before moves nothing, and a partition that is gone is for the lane's own source to tell (R5).
  */
+import { isDeepStrictEqual } from 'node:util'
 import { AlarmError, type RoutesDocument } from '@millrace/bus'
+import { sourceOf } from '@millrace/routes'
 import { extended } from './apply.ts'
 import type { Ending } from './retire.ts'
-import { wantedLanes } from './route-lanes.ts'
+import { type KnownRoute, wantedLanes } from './route-lanes.ts'
 import type { Situation } from './situation.ts'
 import { listerId, type RouteLanes } from './wanted.ts'
 
@@ -15,9 +17,9 @@ const mostLanes = 2_000
 const mostBytes = 900_000
 
 /**
- * Keeps what the lister of one route has newly found, and that it has looked: what is not there then comes late. False
- * where there is nothing new. Rejects with ConflictError
- * where the routes have changed meanwhile, UnknownOutcomeError.
+ * Keeps what the lister of one route has newly found, and what it has looked for: of that, whatever was not there then
+ * comes late. False where there is nothing new. Rejects with ConflictError where the routes have changed meanwhile,
+ * UnknownOutcomeError.
  */
 export async function learn({ store, kept, routes, now, problems }: Omit<Ending, 'bus'>): Promise<boolean> {
   for (const route of routes.filter(({ lister }) => lister)) {
@@ -34,10 +36,16 @@ export async function learn({ store, kept, routes, now, problems }: Omit<Ending,
   return false
 }
 
-/** The routes with more lanes of one. AlarmError `too_many_lanes` where they would not fit into one message. */
-function withLanes(before: RoutesDocument, { name }: RouteLanes, found: readonly string[]): RoutesDocument {
-  if (found.length === 0 && before.routes[name]?.lanes !== undefined) return before
-  const next = extended(before, name, found)
+/**
+ * The routes with more lanes of one, and with what its lister has looked for. AlarmError `too_many_lanes` where they would
+ * not fit into one message.
+ */
+function withLanes(before: RoutesDocument, { name, spec }: KnownRoute, found: readonly string[]): RoutesDocument {
+  const kept = before.routes[name]
+  const { topics: looked } = sourceOf(spec, 'kafka')
+  if (kept === undefined) return before
+  if (found.length === 0 && kept.lanes !== undefined && isDeepStrictEqual(kept.looked, looked)) return before
+  const next = extended({ ...before, routes: { ...before.routes, [name]: { ...kept, looked } } }, name, found)
   if (Buffer.byteLength(JSON.stringify(next)) <= mostBytes) return next
   const message = `with its ${found.length} new partitions the document of all routes would be larger than ${mostBytes} bytes: let fewer topics be read in this installation.`
   throw new AlarmError('too_many_lanes', message)

@@ -99,6 +99,21 @@ test('that a lister has looked is kept, though nothing was there: what it finds 
   rig.check()
 })
 
+test('what a lister has looked for is kept, and changes only when it has looked for something else', async () => {
+  const { rig, source, kept } = await listing(['a/0'])
+  await using _ = rig
+  expect((await kept())?.looked).toEqual(['a', 'b'])
+  source.finds = undefined
+  await rig.apply({ k: listedRoute('a', 'c') })
+  await rig.placed('kafka-ingress', 2)
+  expect(await kept()).toMatchObject({ lanes: ['a/0'], looked: ['a', 'b'] })
+  source.finds = ['a/0']
+  source.say()
+  await eventually(async () => (await kept())?.looked?.includes('c'), { what: 'that it has looked for the new topic' })
+  expect(await kept()).toMatchObject({ lanes: ['a/0'], looked: ['a', 'c'] })
+  rig.check()
+})
+
 test('a partition whose lane its lister has opened, at its first record, before it told of it gets its actors', async () => {
   const { rig, source, sink, kept } = await listing(['a/0'])
   await using _ = rig

@@ -1,11 +1,12 @@
 /**
  * The lister of a route: finds the partitions of its source, now and for as long as it runs, and tells each as a lane.
  *
- * The route's `start` is for the partitions that are there when the route begins. One that comes later begins with its
- * first record, whatever `start` says: what is written between its making and its finding is not missed. Which is which,
- * the lanes say that the coordinator has kept of the route. Where `start` says something else, the lister opens a late
- * lane itself, at its earliest offset, and only then tells of it; so its source, which gets a higher epoch, finds a
- * position and goes on there (R4).
+ * The route's `start` is for the partitions that are there when the route begins to name them: by a topic, or by a pattern.
+ * One that comes later begins with its first record, whatever `start` says: what is written between its making and its
+ * finding is not missed. Which is which, the coordinator has kept with the route: the lanes, and the topics and patterns
+ * that were looked for when they were found. Where `start` says something else, the lister opens a late lane itself, at
+ * its earliest offset, and only then tells of it; so its source, which gets a higher epoch, finds a position and goes on
+ * there (R4).
  */
 import { delay } from '@millrace/actor'
 import { type ActorAssignment, Bucket, openLane, readEnd, routesDocument } from '@millrace/bus'
@@ -54,17 +55,20 @@ class Lister {
   async #openLate(cluster: Cluster, found: readonly string[]): Promise<void> {
     const { start } = this.#source
     if (start === 'earliest' || (typeof start === 'object' && 'offsets' in start)) return
-    const kept = await this.#keptLanes()
-    if (kept === undefined && this.#told === undefined) return
-    const known = new Set([...(kept ?? []), ...(this.#told ?? [])])
-    for (const lane of found) if (!known.has(lane)) await this.#openAtEarliest(cluster, lane)
+    const { lanes, looked } = await this.#kept()
+    const known = new Set([...lanes, ...(this.#told ?? [])])
+    const wasLookedFor = topicMatcher(this.#told === undefined ? looked : this.#source.topics)
+    const isLate = (lane: string) => !known.has(lane) && wasLookedFor(partitionOf(lane).topic)
+    for (const lane of found.filter(isLate)) await this.#openAtEarliest(cluster, lane)
   }
 
-  /** The lanes that the coordinator has been told of before; undefined before the first listing. */
-  async #keptLanes(): Promise<readonly string[] | undefined> {
+  /** The lanes that the coordinator has been told of before, and what was looked for then. */
+  async #kept(): Promise<{ lanes: readonly string[]; looked: readonly string[] }> {
     const { route, uid } = this.#actor
     const kept = (await new Bucket(this.#context.bus, 'mr_routes', routesDocument).read('current'))?.value.routes[route]
-    return kept?.uid === uid ? kept.lanes : undefined
+    if (kept?.uid !== uid || kept.lanes === undefined) return { lanes: [], looked: [] }
+    // Of a route that an earlier version kept, all.
+    return { lanes: kept.lanes, looked: kept.looked ?? this.#source.topics }
   }
 
   async #openAtEarliest(cluster: Cluster, lane: string): Promise<void> {

@@ -100,6 +100,24 @@ test('a topic that was missing when the route began starts with its first record
   expect(await rig.values('missing/0')).toEqual(numbers(1, 10))
 })
 
+test('a topic that a route names only later begins as the route says; one that was made for a pattern, with its first record', async () => {
+  await using rig = await Rig.start(kafka.brokers[0] ?? '')
+  await kafka.createTopic('late-named')
+  await kafka.createTopic('pattern-made')
+  await producing.send('late-named', numbers(1, 10))
+  await producing.send('pattern-made', numbers(1, 10))
+  // The route read what is called like that, and nothing was.
+  await rig.keep([], ['/pattern-.*/'])
+  const options = { source: { topics: ['/pattern-m.*/', 'late-named'], start: 'latest' } }
+  expect(await listed(rig.list(options))).toEqual(['late-named/0', 'pattern-made/0'])
+  await rig.run({ ...options, lane: 'late-named/0' }).is('running')
+  rig.run({ ...options, lane: 'pattern-made/0' })
+  await rig.stored(10, 'pattern-made/0')
+  await producing.send('late-named', numbers(11, 20))
+  await rig.stored(10, 'late-named/0')
+  expect(await rig.values('late-named/0')).toEqual(numbers(11, 20))
+})
+
 test('Kafka away holds the lister', async () => {
   await using rig = await Rig.start('127.0.0.1:1')
   const run = rig.list()

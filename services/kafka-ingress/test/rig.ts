@@ -68,10 +68,13 @@ export class Rig implements AsyncDisposable {
     return documentsFrom(['Connection', 'lake', { kafka: { brokers: [this.broker] } }], ['Route', routeName, spec])
   }
 
-  /** Keeps the route with these lanes, as the coordinator does. */
-  async keep(lanes: readonly string[]): Promise<void> {
+  /** Keeps the route with these lanes, found by what was looked for, as the coordinator does. */
+  async keep(lanes: readonly string[], looked?: readonly string[]): Promise<void> {
     const document = storedDocuments(this.documents({}))
-    const routes = Object.entries(document.routes).map(([name, kept]) => [name, { ...kept, lanes: [...lanes] }])
+    const routes = Object.entries(document.routes).map(([name, kept]) => [
+      name,
+      { ...kept, lanes: [...lanes], ...(looked && { looked: [...looked] }) },
+    ])
     const bucket = new Bucket(this.installation.coordinator, 'mr_routes', routesDocument)
     await bucket.create('current', { ...document, routes: Object.fromEntries(routes) })
   }
