@@ -100,13 +100,25 @@ export class Position {
     return this.#document.totals
   }
 
+  /** Where the sink keeps the position of which this is a copy; undefined where it never did. */
+  get keptIn(): string | undefined {
+    return this.#document.keptIn
+  }
+
   /**
    * Moves on, and resolves when that is stored. One commit at a time. FencedError where a newer owner (or a later
    * claim with this epoch) has taken the position, AlarmError, PermissionError, StoppedError.
    */
-  async commit({ sequence, writer }: Place, totals: Totals): Promise<void> {
+  async commit({ sequence, writer }: Place, totals: Totals, keptIn = this.keptIn): Promise<void> {
     const { uid, epoch } = this.#options
-    const next = { uid, sequence, ...(writer === undefined ? {} : { writer }), epoch, totals: { ...totals } }
+    const next = {
+      uid,
+      sequence,
+      ...(writer === undefined ? {} : { writer }),
+      epoch,
+      totals: { ...totals },
+      ...(keptIn === undefined ? {} : { keptIn }),
+    }
     await persist(this.#options, 'mr_positions', async () => {
       try {
         this.#revision = await this.#bucket.update(positionKey(this.#options.lane), next, this.#revision)

@@ -95,8 +95,9 @@ export async function takeProducerId(
   coordinator: Coordinator,
   transactionalId: string,
   current: ProducerIdentity | undefined,
+  timeout?: number,
 ): Promise<ProducerIdentity> {
-  return identityOf(await coordinator.ask(initProducerId(transactionalId, current)), transactionalId)
+  return identityOf(await coordinator.ask(initProducerId(transactionalId, current, timeout)), transactionalId)
 }
 
 function identityOf({ error, ...identity }: ProducerIdentity & { error: number }, whose: string): ProducerIdentity {

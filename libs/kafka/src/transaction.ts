@@ -40,6 +40,8 @@ export interface TransactionOptions {
   id: string
   /** A topic that exists, for brokers take no offsets for others; its first partition is named. */
   positionTopic: string
+  /** After so many milliseconds the brokers abort one that nobody ends; a minute unless said. */
+  timeout?: number
 }
 
 /** How `recover` ended. `position`: the one that was committed last; undefined where there is none. */
@@ -54,15 +56,22 @@ export class Transaction {
   readonly #keeper: Coordinator
   readonly #groupKeeper: Coordinator
   readonly #position: PartitionName & { group: string }
+  readonly #timeout: number | undefined
   readonly #included = new Set<string>()
   #current: ProducerIdentity = { producerId: -1n, producerEpoch: -1 }
 
-  constructor({ cluster, id, positionTopic }: TransactionOptions) {
+  constructor({ cluster, id, positionTopic, timeout }: TransactionOptions) {
     this.id = id
     this.#cluster = cluster
     this.#keeper = new Coordinator(cluster, findCoordinator(id))
     this.#groupKeeper = new Coordinator(cluster, findGroup(id))
+    this.#timeout = timeout
     this.#position = { group: id, topic: positionTopic, partition: 0 }
+  }
+
+  /** The topic under which the position is committed. */
+  get positionTopic(): string {
+    return this.#position.topic
   }
 
   /** Whose sequence numbers the batches of the transaction carry. */
@@ -78,10 +87,13 @@ export class Transaction {
     return withOutcome(async () => {
       this.#included.clear()
       this.#current = await this.#take()
-      const { error, found } = await this.#groupKeeper.ask(fetchOffset(this.#position))
-      this.#must(error, 'The position can’t be read')
-      return { is: 'done', position: found }
+      return await this.#read(this.positionTopic)
     })
+  }
+
+  /** The position that was committed last under another topic, which may be gone: then there is none. */
+  positionUnder(topic: string): Promise<Recovered> {
+    return withOutcome(() => this.#read(topic))
   }
 
   /** Takes partitions into the transaction, which begins with the first. Throws KafkaError, ProducerFencedError. */
@@ -124,6 +136,12 @@ export class Transaction {
     }
   }
 
+  async #read(topic: string): Promise<Recovered> {
+    const { error, found } = await this.#groupKeeper.ask(fetchOffset({ ...this.#position, topic }))
+    this.#must(error, `The position under topic ${topic} can’t be read`)
+    return { is: 'done', position: found }
+  }
+
   get #owner(): TransactionOwner {
     return { ...this.#current, transactionalId: this.id }
   }
@@ -132,7 +150,7 @@ export class Transaction {
     try {
       // Before anything is sent: Event Hubs closes the connection when it is asked for the coordinator of these.
       this.#cluster.require([apis.initProducerId])
-      const taken = await takeProducerId(this.#keeper, this.id, undefined)
+      const taken = await takeProducerId(this.#keeper, this.id, undefined, this.#timeout)
       this.#cluster.require(needed)
       return taken
     } catch (error) {

@@ -85,6 +85,26 @@ test('a position without records is committed as well, again and again', async (
   expect(await owner.transaction.recover()).toEqual({ is: 'done', position: position(3n) })
 })
 
+test('a position is found under the topic that it was committed with; under one that is gone there is none', async () => {
+  await kafka.createTopic('old-place')
+  await kafka.createTopic('new-place')
+  {
+    await using owner = await openOwner('old-place')
+    await owner.transaction.recover()
+    expect(await owner.transaction.commit(position(7n))).toEqual({ is: 'done' })
+  }
+  using cluster = await Cluster.open(settingsFor(kafka.port))
+  const transaction = new Transaction({ cluster, id: 'old-place', positionTopic: 'new-place' })
+  expect(await transaction.recover()).toEqual({ is: 'done', position: undefined })
+  expect(await transaction.positionUnder('old-place')).toEqual({ is: 'done', position: position(7n) })
+  await kafka.deleteTopic('old-place')
+  const gone = async () => {
+    const found = await transaction.positionUnder('old-place')
+    return found.is === 'done' && found.position === undefined
+  }
+  await eventually(gone, { what: 'the position to be gone with its topic', timeout: 30_000 })
+})
+
 test('a topic that is not there holds the lane, and one that is made anew has no position', async () => {
   await using owner = await openOwner('made')
   await owner.transaction.recover()

@@ -29,7 +29,7 @@ import {
 } from '@millrace/bus'
 import { Committer } from './committer.ts'
 import { Cursor, type Filter } from './cursor.ts'
-import { ExactlyOnce, type TransactionalSink } from './exactly-once.ts'
+import { ExactlyOnce, isFurther, type TransactionalSink } from './exactly-once.ts'
 import { gather, isEnough, type Linger, type Most, timeLeft } from './gather.ts'
 import { letterOf } from './letter.ts'
 import type { RoutePath } from './path.ts'
@@ -151,12 +151,14 @@ class Engine {
    */
   async #resume(exactlyOnce: ExactlyOnce, copy: Position): Promise<boolean> {
     const { bus, lane } = this.#options
-    const found = await this.#until(() => exactlyOnce.open())
+    const found = await this.#until(() => exactlyOnce.open(copy.keptIn))
     if (found === undefined) return false
-    if (found.position === undefined || !isFurther(found.position, copy)) return true
-    const { place, totals } = found.position
-    await persist(this.#owner, dataStream(lane.route), () => checkPosition(bus, lane, place, recordsBehind(totals)))
-    await copy.commit(place, totals)
+    const ahead = found.position !== undefined && isFurther(found.position, copy) ? found.position : undefined
+    if (ahead === undefined && copy.keptIn === exactlyOnce.keptIn) return true
+    const { place, totals } = ahead ?? copy
+    if (ahead !== undefined)
+      await persist(this.#owner, dataStream(lane.route), () => checkPosition(bus, lane, place, recordsBehind(totals)))
+    await copy.commit(place, totals, exactlyOnce.keptIn)
     return true
   }
 
@@ -258,9 +260,3 @@ class Engine {
 }
 
 const bytesOf = (batches: LaneBatch[]): number => batches.reduce((sum, { payload }) => sum + payload.length, 0)
-
-/** Opening batches move the place, and hold no records. */
-function isFurther({ place, totals }: KeptPosition, than: Position): boolean {
-  const more = recordsBehind(totals) - recordsBehind(than.totals)
-  return more > 0 || (more === 0 && place.sequence > than.place.sequence)
-}

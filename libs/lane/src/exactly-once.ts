@@ -9,6 +9,9 @@
  * While it is doubtful, nothing is sent before `recover` has said where the sink stands: at the position before, so the
  * delivery is given to it again from its beginning; or at the one tried last, so it was delivered. A third means that
  * another owner wrote. Who may go on is then for `mr_positions` to say: the actor starts again, and claims that.
+ *
+ * Where the sink keeps the position is part of the route, and may change. The copy names the place, and before anything is
+ * committed in a new one: so what an earlier owner committed in the old one, and the copy does not know of, is found.
  */
 import { type KeptPosition, readKeptPosition, recordsBehind, writeKeptPosition } from '@millrace/bus'
 import { isSettled, type Delivery, type Outcome, type Settled, type Stop } from './ports.ts'
@@ -19,8 +22,12 @@ export type Recovery = { is: 'done'; position: string | undefined } | Stop
 
 /** A sink that keeps the lane's position. Called by one engine, one call at a time. */
 export interface TransactionalSink {
+  /** Where it keeps the position: a name that it knows the place by. */
+  readonly keptIn: string
   /** Undoes what was written and not committed, shuts out whoever wrote it, and tells the position. It comes first. */
   recover(): Promise<Recovery>
+  /** The position that was committed last in another place. After `recover`, so that nothing can change it. */
+  positionIn(place: string): Promise<Recovery>
   /**
    * Writes the records, in order, so that they count when they are committed. It reads the cursor to its end before its
    * first wait. After `hold` and `unknown` the engine calls `recover`, and then this with the same records.
@@ -55,13 +62,27 @@ export class ExactlyOnce {
     this.#sink = sink
   }
 
-  /** Where the sink stands; no position where it has none. AlarmError where it has one that is none of ours. */
-  async open(): Promise<{ is: 'done'; position: KeptPosition | undefined } | Stop> {
+  /** Where the sink keeps the position. */
+  get keptIn(): string {
+    return this.#sink.keptIn
+  }
+
+  /**
+   * Where the sink stands, by what was committed where it keeps the position, and where it was kept `before`; no position
+   * where there is none. AlarmError where there is one that is none of ours.
+   */
+  async open(before: string | undefined): Promise<{ is: 'done'; position: KeptPosition | undefined } | Stop> {
     const found = await this.#sink.recover()
     if (found.is !== 'done') return found
+    const elsewhere = before !== undefined && before !== this.keptIn
+    const earlier = elsewhere ? await this.#sink.positionIn(before) : found
+    if (earlier.is !== 'done') return earlier
     this.#doubtful = false
     this.#committed = found.position
-    return { is: 'done', position: found.position === undefined ? undefined : readKeptPosition(found.position) }
+    const [own, old] = [found, earlier].map(({ position }) =>
+      position === undefined ? undefined : readKeptPosition(position),
+    )
+    return { is: 'done', position: old !== undefined && (own === undefined || isFurther(old, own)) ? old : own }
   }
 
   /** Whether it is time to commit the position again, though it has not moved. */
@@ -101,4 +122,10 @@ export class ExactlyOnce {
     this.#dueAt = performance.now() + day
     return settlement
   }
+}
+
+/** Whether it is behind the other one in the lane. Opening batches move the place, and hold no records. */
+export function isFurther({ place, totals }: KeptPosition, than: KeptPosition): boolean {
+  const more = recordsBehind(totals) - recordsBehind(than.totals)
+  return more > 0 || (more === 0 && place.sequence > than.place.sequence)
 }

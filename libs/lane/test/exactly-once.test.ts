@@ -5,6 +5,7 @@ import {
   type LaneName,
   openLane,
   positionKey,
+  type PositionDocument,
   readKeptPosition,
   streamInfo,
   writeKeptPosition,
@@ -38,7 +39,7 @@ test('whatever is lost, late or refused on the way: everything once, in order, a
       const sink = new ModelSink()
       sink.fates.push(...fates)
       const exactlyOnce = new ExactlyOnce(sink)
-      while ((await exactlyOnce.open()).is !== 'done');
+      while ((await exactlyOnce.open(undefined)).is !== 'done');
       const cursor = new Cursor()
       let at: KeptPosition = { place: { sequence: 0 }, totals: noTotals }
       for (let delivery = 1; delivery <= 8; delivery++) {
@@ -66,7 +67,7 @@ test('whatever is lost, late or refused on the way: everything once, in order, a
 test('a position that another has moved on meanwhile is never written over', async () => {
   const sink = new ModelSink()
   const exactlyOnce = new ExactlyOnce(sink)
-  await exactlyOnce.open()
+  await exactlyOnce.open(undefined)
   const settle = () => Promise.reject(new Error('nothing is settled'))
   const step = { write: async () => ({ is: 'unknown', problem: { code: 'c', message: 'm' } }) as const, settle }
   expect(await exactlyOnce.attempt(step)).toMatchObject({ is: 'unknown' })
@@ -125,6 +126,15 @@ async function run(lane: LaneName, sink: ModelSink, options: Partial<DeliverOpti
 const copyOf = async (lane: LaneName) =>
   (await installation.positions().read(positionKey({ ...lane, service: 'kafka-egress' })))?.value
 
+/** Puts the copy back, as where its owner was killed before it had moved it. */
+async function moveCopy(lane: LaneName, to: Partial<PositionDocument>): Promise<void> {
+  const positions = installation.positions()
+  const key = positionKey({ ...lane, service: 'kafka-egress' })
+  const { value, revision } = (await positions.read(key)) ?? {}
+  if (value === undefined || revision === undefined) throw new Error('no copy')
+  await positions.update(key, { ...value, ...to }, revision)
+}
+
 /** The writer of the lane's opening, and so of all its messages. */
 async function writerOf(lane: LaneName): Promise<string> {
   const { jsm } = installation.coordinator
@@ -154,6 +164,38 @@ test('the copy on the bus was left behind: it is moved up, and the lane goes on 
   expect(sink.values).toEqual(['d'])
   await running.drain()
   expect(await copyOf(lane)).toMatchObject({ sequence: 4, totals: { ...noTotals, out: 4 } })
+})
+
+test('the sink keeps its position elsewhere now, and the copy of the old one was left behind: nothing comes twice', async () => {
+  const lane = await laneOf('elsewhere', ['a', 'b'], ['c'], ['d'])
+  const first = new ModelSink()
+  first.keptIn = 'there'
+  const opened = await run(lane, first)
+  await eventually(() => first.values.length === 4, { what: 'all to be delivered' })
+  await opened.drain()
+  const behind = { place: { sequence: 3, writer: await writerOf(lane) }, totals: { ...noTotals, out: 3 } }
+  await moveCopy(lane, { sequence: 2, totals: { ...noTotals, out: 2 } })
+  const sink = new ModelSink()
+  sink.elsewhere.set('there', writeKeptPosition(behind))
+  // Answers that are lost while it opens, and a position of long ago where it keeps it now.
+  sink.fates.push('done', 'unknown')
+  sink.position = writeKeptPosition({ place: { sequence: 2, writer: 'w' }, totals: { ...noTotals, out: 2 } })
+  const next = await run(lane, sink, { epoch: 2 })
+  await eventually(() => sink.values.length === 1, { what: 'the rest' })
+  expect(sink.values).toEqual(['d'])
+  await next.drain()
+  expect(await copyOf(lane)).toMatchObject({ sequence: 4, keptIn: 'here' })
+})
+
+test('the copy names a new place before anything is committed there', async () => {
+  const lane = await laneOf('named', ['a'])
+  const sink = new ModelSink()
+  const seen: unknown[] = []
+  sink.beforeCommit = async () => void seen.push((await copyOf(lane))?.keptIn)
+  const running = await run(lane, sink)
+  await eventually(() => sink.values.length === 1, { what: 'the record' })
+  await running.drain()
+  expect(seen).toEqual(['here'])
 })
 
 test('the sink was left behind, as where a route delivered at least once meanwhile: the copy counts', async () => {

@@ -21,6 +21,9 @@ export class ModelSink implements TransactionalSink {
   /** These records can never pass. */
   refused: (view: RecordView) => boolean = () => false
   closed = 0
+  keptIn = 'here'
+  /** What was committed in other places. */
+  readonly elsewhere = new Map<string, string>()
   #written: string[] = []
   #onItsWay: (() => void) | undefined
 
@@ -33,6 +36,11 @@ export class ModelSink implements TransactionalSink {
     this.#written = []
     if (fate === 'done' || fate === 'late') return { is: 'done', position: this.position }
     return { is: 'unknown', problem: busy }
+  }
+
+  async positionIn(place: string): Promise<Recovery> {
+    const fate = this.#next('positionIn')
+    return fate === 'done' ? { is: 'done', position: this.elsewhere.get(place) } : { is: 'unknown', problem: busy }
   }
 
   async write(delivery: Delivery): Promise<Outcome> {

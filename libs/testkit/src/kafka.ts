@@ -68,6 +68,12 @@ export class Kafka extends Server {
     await administer(this.brokers, admin => admin.deleteTopics({ topics: [topic] }))
   }
 
+  /** How many offsets of a topic are used: by records, whether they are committed or not, and by transactions' ends. */
+  async used(topic: string): Promise<number> {
+    const partitions = await administer(this.brokers, admin => admin.fetchTopicOffsets(topic))
+    return partitions.reduce((sum, { high }) => sum + Number(high), 0)
+  }
+
   /** All that a topic holds for a reader of committed records, partition by partition, in the order of offsets. */
   async readAll(topic: string): Promise<KafkaRecord[]> {
     const records: KafkaRecord[] = []

@@ -1,7 +1,15 @@
 /** The Kafka end of one lane: what the engine delivers goes into the producer, record by record. */
 import { type ActorAssignment, FencedError } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
-import { Cluster, clusterSettings, KafkaError, Producer, ProducerFencedError, Transaction } from '@millrace/kafka'
+import {
+  Cluster,
+  clusterSettings,
+  KafkaError,
+  Producer,
+  ProducerFencedError,
+  type Recovered,
+  Transaction,
+} from '@millrace/kafka'
 import type { Delivery, Outcome, Problem, Recovery, Sink, TransactionalSink } from '@millrace/lane'
 import { isTemplate, resolveCredentials, sinkOf } from '@millrace/routes'
 import { mapperOf, type Mapper } from './map.ts'
@@ -115,11 +123,19 @@ export class ExactlyOnceSink implements TransactionalSink {
     return this.#end.producer.notice
   }
 
+  /** The topic under which the group's offset is committed. */
+  get keptIn(): string {
+    return this.#transaction.positionTopic
+  }
+
+  async positionIn(topic: string): Promise<Recovery> {
+    return positionOf(await this.#transaction.positionUnder(topic))
+  }
+
   async recover(): Promise<Recovery> {
     const found = await this.#transaction.recover()
-    if (found.is !== 'done') return found
-    this.#end.producer.rollBack()
-    return { is: 'done', position: found.position?.metadata }
+    if (found.is === 'done') this.#end.producer.rollBack()
+    return positionOf(found)
   }
 
   async write(delivery: Delivery): Promise<Outcome> {
@@ -138,6 +154,10 @@ export class ExactlyOnceSink implements TransactionalSink {
     this.#end.cluster.close()
   }
 }
+
+/** The position stands in the offset's metadata. */
+const positionOf = (found: Recovered): Recovery =>
+  found.is === 'done' ? { is: 'done', position: found.position?.metadata } : found
 
 /** Reads the delivery to its end. */
 function addAll(delivery: Delivery, { producer, map }: KafkaEnd): void {

@@ -1,6 +1,7 @@
 /**
  * A sink that delivers exactly once, in a process of its own, to be killed or stopped at any instruction. Arguments:
- * port of NATS, Kafka's broker, route (and topic), epoch. It begins when it is told `go` and drains when it is told
+ * port of NATS, Kafka's broker, route (and topic), epoch; and after how many milliseconds the broker aborts an open
+ * transaction: then it stops in its third one, until it is told to go on. It begins when it is told `go` and drains when it is told
  * `drain`. It tells `phase` before and after each step of a transaction, and at its end the name of its error.
  *
  * It does what an instance does, but for the lease: only fences stand between two of them.
@@ -11,11 +12,12 @@ import { AlarmError, connectBus, FencedError } from '@millrace/bus'
 import { KafkaError } from '@millrace/kafka'
 import { deliver, type TransactionalSink } from '@millrace/lane'
 import { passwords } from '@millrace/testkit'
-import { openExactlyOnce } from './sink-rig.ts'
+import { openExactlyOnce, openHasty } from './sink-rig.ts'
 
-const [port, broker = '', route = '', epoch] = process.argv.slice(2)
+const [port, broker = '', route = '', epoch, timeout] = process.argv.slice(2)
 const { signal } = new AbortController()
 const draining = new AbortController()
+let commits = 0
 const user = 'kafka-egress'
 
 await once(process, 'message')
@@ -36,11 +38,17 @@ async function told<T>(act: () => Promise<T>): Promise<T> {
 }
 
 async function own(): Promise<void> {
-  const sink = await openExactlyOnce({ broker, topic: route, uid: route.toUpperCase(), signal })
+  const wish = { broker, topic: route, uid: route.toUpperCase(), signal }
+  const sink = await (timeout === undefined ? openExactlyOnce(wish) : openHasty(wish, Number(timeout)))
   const telling: TransactionalSink = {
+    keptIn: sink.keptIn,
+    positionIn: place => sink.positionIn(place),
     recover: () => told(() => sink.recover()),
     write: delivery => told(() => sink.write(delivery)),
-    commit: position => told(() => sink.commit(position)),
+    commit(position) {
+      if (timeout !== undefined && ++commits === 3) process.kill(process.pid, 'SIGSTOP')
+      return told(() => sink.commit(position))
+    },
     close: () => sink.close(),
   }
   await deliver({

@@ -10,6 +10,8 @@ import {
 } from '@millrace/testkit'
 import { positionKey, recordsBehind } from '@millrace/bus'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { deliver } from '@millrace/lane'
+import { openExactlyOnce } from './sink-rig.ts'
 import { actorOf, applyExactRoutes, instanceOf, openSource } from './service-rig.ts'
 
 noLeaks()
@@ -88,6 +90,47 @@ test('a topic by template: the position has a topic of its own, and what can’t
   await instance.assign(actorOf('templates', 1))
   await behind('templates', 3)
   expect(await valuesOf('t-a')).toEqual(['a:0', 'a:2'])
+})
+
+/** Delivers the lane with its position under this topic: until it is drained, or has committed in Kafka alone. */
+async function own(positionTopic: string, epoch: number, end: 'killed' | 'drained'): Promise<void> {
+  const [stop, draining] = [new AbortController(), new AbortController()]
+  const [broker, more] = [kafka.brokers.join(), `, positionTopic: ${positionTopic}`]
+  const sink = await openExactlyOnce({ broker, topic: 'c-${record.key}', more, uid: 'CHANGED' })
+  const commit = sink.commit.bind(sink)
+  sink.commit = async position => {
+    const outcome = await commit(position)
+    if (end === 'killed') stop.abort()
+    return outcome
+  }
+  const delivered = deliver({
+    bus: await installation.connect('kafka-egress'),
+    lane: { service: 'kafka-ingress', route: 'changed', lane: '0' },
+    sinkService: 'kafka-egress',
+    uid: 'CHANGED',
+    epoch,
+    sink,
+    signal: stop.signal,
+    draining: draining.signal,
+    state() {},
+    counts: { out: 0, dead: 0, filtered: 0, pending: 0 },
+  })
+  if (end === 'drained') await behind('changed', 20).finally(() => draining.abort())
+  await delivered
+}
+
+test('a route with another positionTopic goes on where its killed owner was, by the topic before', {
+  timeout: 120_000,
+}, async () => {
+  for (const topic of ['c-k', 'before', 'after']) await kafka.createTopic(topic)
+  await installation.route('changed')
+  const source = await openSource(installation, 'changed', 'kafka-ingress')
+  await count(source, { from: 0, to: 10 })
+  await own('before', 1, 'killed')
+  await behind('changed', 0)
+  await count(source, { from: 10, to: 20 })
+  await own('after', 2, 'drained')
+  expect(await valuesOf('c-k')).toEqual(counted(20))
 })
 
 test('a topic that the route makes is there before the first transaction', { timeout: 120_000 }, async () => {

@@ -20,7 +20,7 @@ noLeaks()
 let kafka: Kafka
 let installation: Installation
 beforeAll(async () => {
-  kafka = await startKafka()
+  kafka = await startKafka({ properties: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '100' } })
   installation = await install()
 })
 afterAll(async () => {
@@ -40,12 +40,12 @@ class Load {
   readonly #over = new AbortController()
   #writing = Promise.resolve()
 
-  constructor(route: string) {
-    this.stage = { installation, kafka, route }
+  constructor(stage: Stage) {
+    this.stage = stage
   }
 
-  static async begin(route: string): Promise<Load> {
-    const load = new Load(route)
+  static async begin(route: string, more: Partial<Stage> = {}): Promise<Load> {
+    const load = new Load({ installation, kafka, route, ...more })
     await kafka.createTopic(route, partitions)
     await installation.route(route)
     load.#writing = load.#write(await openSource(installation, route))
@@ -135,4 +135,19 @@ test('an owner that was stopped in the middle of a transaction, while another we
   }
   await using last = owner
   expect(await load.finish(last)).toMatchObject({ ...exact, acknowledged: load.count * publishers })
+})
+
+test('an owner that stands still in a transaction until the broker aborts it: it is delivered once more, and counts once', {
+  timeout: 120_000,
+}, async () => {
+  const load = await Load.begin('stands-still', { timeout: 500 })
+  await using owner = new Owner(load.stage, 1)
+  owner.go()
+  await owner.stopped()
+  const used = await kafka.used('stands-still')
+  const aborted = async () => (await kafka.used('stands-still')) > used
+  await eventually(aborted, { what: 'the broker to end the transaction', timeout: 60_000 })
+  owner.signal('SIGCONT')
+  expect(await load.finish(owner)).toMatchObject({ ...exact, acknowledged: load.count * publishers })
+  expect(owner.said).toEqual(['again after ProducerFencedError', 'drained'])
 })

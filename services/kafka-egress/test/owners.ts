@@ -1,7 +1,8 @@
 /** Owners of one lane, each in a process of its own, with an epoch above those before. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Installation, Kafka } from '@millrace/testkit'
+import { readFile } from 'node:fs/promises'
+import { eventually, type Installation, type Kafka } from '@millrace/testkit'
 
 const program = new URL('exactly-once-owner.ts', import.meta.url).pathname
 
@@ -10,6 +11,8 @@ export interface Stage {
   installation: Installation
   kafka: Kafka
   route: string
+  /** After how many milliseconds the broker aborts an open transaction; the owner then stops in its third one. */
+  timeout?: number
 }
 
 /** One of them. */
@@ -20,8 +23,8 @@ export class Owner implements AsyncDisposable {
   #phases = 0
   #wake = (): void => {}
 
-  constructor({ installation, kafka, route }: Stage, epoch: number) {
-    const args = [String(installation.nats.port), kafka.brokers.join(), route, String(epoch)]
+  constructor({ installation, kafka, route, timeout }: Stage, epoch: number) {
+    const args = [installation.nats.port, kafka.brokers.join(), route, epoch, timeout ?? []].flat().map(String)
     this.#child = fork(program, args, { execArgv: [] })
     this.#child.on('exit', () => this.#wake())
     this.#child.on('message', (message: string) => {
@@ -43,6 +46,12 @@ export class Owner implements AsyncDisposable {
       if (!this.#runs) throw new Error(`It has ended: ${this.said.join()}`)
       await new Promise<void>(resolve => (this.#wake = resolve))
     }
+  }
+
+  /** Waits until it stands still. */
+  async stopped(): Promise<void> {
+    const state = async () => /\) (\w)/.exec(await readFile(`/proc/${this.#child.pid}/stat`, 'utf8'))?.[1]
+    await eventually(async () => (await state()) === 'T', { what: 'it to stand still', timeout: 60_000 })
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {

@@ -1,5 +1,8 @@
+import { Cluster, Producer, Transaction } from '@millrace/kafka'
 import { documentsOf } from '@millrace/testkit'
 import type { Route } from '@millrace/routes'
+import { settingsFor } from '../../../libs/kafka/test/rig.ts'
+import { mapperOf } from '../src/map.ts'
 import { ExactlyOnceSink, KafkaSink, openSink as openKafkaSink } from '../src/sink.ts'
 
 /** What a test wants to be otherwise. */
@@ -26,6 +29,25 @@ export async function openExactlyOnce(wish: SinkWish): Promise<ExactlyOnceSink> 
   const opened = await open(wish, 'exactlyOnce')
   if (opened instanceof ExactlyOnceSink) return opened
   throw new Error('another kind of sink')
+}
+
+/** As `openExactlyOnce`, of a lane whose transactions the broker aborts after so many milliseconds. */
+export async function openHasty({ broker, topic, uid = 'u' }: SinkWish, timeout: number): Promise<ExactlyOnceSink> {
+  const cluster = await Cluster.open(settingsFor(Number(broker.split(':')[1])))
+  const transaction = new Transaction({ cluster, id: `millrace.test.${uid}.0`, positionTopic: topic, timeout })
+  const producer = await Producer.open({
+    cluster,
+    lane: '0',
+    transactionalId: transaction,
+    acks: 'all',
+    compression: 'none',
+    partitionBy: 'key',
+    maxBatchBytes: 1_000_000,
+    missingTopic: 'hold',
+    topic,
+  })
+  const map = mapperOf({ sink: { topic, partition: 'key' }, headers: 'lossless' })
+  return new ExactlyOnceSink({ cluster, producer, map }, transaction)
 }
 
 async function open(

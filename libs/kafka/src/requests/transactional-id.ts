@@ -8,7 +8,7 @@ export interface ProducerIdentity {
   producerEpoch: number
 }
 
-/** A transaction that nobody ends is aborted by the broker after so many milliseconds. */
+/** A transaction that nobody ends is aborted by the broker after so many milliseconds, where nothing else is asked. */
 const transactionTimeout = 60_000
 
 /** Asks which broker keeps a transactional id. */
@@ -18,16 +18,18 @@ export function findCoordinator(transactionalId: string): Request<{ error: numbe
 
 /**
  * Takes the producer id of a transactional id, with the next epoch. `current` is the identity held until now: the
- * broker then refuses (47, 90) if somebody else has taken it meanwhile. Without it, whoever held it is shut out.
+ * broker then refuses (47, 90) if somebody else has taken it meanwhile. Without it, whoever held it is shut out. A
+ * transaction that is open for longer than `timeout` milliseconds is aborted, and its owner shut out.
  */
 export function initProducerId(
   transactionalId: string,
   current: ProducerIdentity | undefined,
+  timeout = transactionTimeout,
 ): Request<ProducerIdentity & { error: number }> {
   return {
     api: apis.initProducerId,
     encode(to) {
-      to.compactString(transactionalId).int32(transactionTimeout)
+      to.compactString(transactionalId).int32(timeout)
       to.int64(current?.producerId ?? -1n).int16(current?.producerEpoch ?? -1)
       to.noTags()
     },
