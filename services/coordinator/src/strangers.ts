@@ -13,7 +13,7 @@ import {
   streamInfo,
 } from '@millrace/bus'
 import type { RouteProblems } from './problems.ts'
-import type { KnownRoute } from './route-lanes.ts'
+import { type KnownRoute, wantedLanes } from './route-lanes.ts'
 import type { Store } from './store.ts'
 
 /** Milliseconds between looks: each asks nats-server once a route, and once a lane. */
@@ -52,8 +52,22 @@ export class Strangers {
     // A stream that is missing, or another route's: `provision.ts` tells that.
     if ((await streamInfo(this.#bus, stream))?.config.metadata?.['uid'] !== route.uid) return
     const { state } = await this.#bus.call(this.#bus.jsm.streams.info(stream, { subjects_filter: '>' }))
-    const strange = Object.entries(state.subjects ?? {}).filter(([subject]) => !this.#isLaneOf(route, subject))
+    const strange: [subject: string, messages: number][] = []
+    for (const [subject, messages] of Object.entries(state.subjects ?? {})) {
+      if (this.#isLaneOf(route, subject) || (await this.#isOpenedOnly(route, subject))) continue
+      // What was opened meanwhile, found and placed has its position by now.
+      if (!this.#isLaneOf(route, subject)) strange.push([subject, messages])
+    }
     if (strange.length > 0) throw new AlarmError('lane_conflict', describe(stream, strange))
+  }
+
+  /** A partition that came late: its lister opens its lane before anybody hears of it. It holds no records then. */
+  async #isOpenedOnly({ name, source, lister, spec }: KnownRoute, subject: string): Promise<boolean> {
+    const lane = laneNamed(subject)
+    if (!lister || lane?.service !== source || lane.route !== name || wantedLanes(spec, [lane.lane]).length === 0)
+      return false
+    const end = await readEnd(this.#bus, lane)
+    return end !== undefined && end.base + end.count === 0
   }
 
   /** One of the route's lanes, or of those that it had: their last message stays, and so does their position. */

@@ -5,6 +5,7 @@ import { RouteProblems } from '../src/problems.ts'
 import { Strangers } from '../src/strangers.ts'
 import { Alone } from './alone.ts'
 import { append, openSource, publishAbsurd } from './lane.ts'
+import { listedRoute } from './rig.ts'
 
 noLeaks()
 
@@ -44,6 +45,24 @@ test('messages on subjects that are no lane of the route are told and left alone
     await alone.bus.jsm.streams.purge(dataStream('r'), { filter: `mr.d.mqtt-ingress.r.${lane}` })
   }
   expect(await look()).toEqual([])
+})
+
+test('a lane that its lister has opened and not told of yet is nothing strange, until somebody stores records there', async () => {
+  await using alone = await Alone.open()
+  const routes = await alone.routes(['k'], { spec: listedRoute('t'), lanes: ['t/0'] })
+  const problems = new RouteProblems()
+  const look = async () => {
+    await new Strangers(alone.bus, alone.store).look(routes, problems)
+    return problems.all.map(({ message }) => message)
+  }
+  const late = { service: 'kafka-ingress', uid: 'uid-k', epoch: 1, lane: 't/1', route: 'k' } as const
+  const lane = await openSource(alone.rig, late)
+  expect(await look()).toEqual([])
+  await append(lane, 1)
+  expect(await look()).toEqual([expect.stringContaining('2 messages on "mr.d.kafka-ingress.k.t=2F1"')])
+  // Of a topic that the route does not read, not even an opening.
+  await openSource(alone.rig, { ...late, lane: 'u/0' })
+  expect(await look()).toEqual([expect.stringContaining('3 messages')])
 })
 
 test('of many such subjects a few are named, and what they hold can not spoil a screen', async () => {
