@@ -18,6 +18,11 @@ export function problemOf(error: unknown, redactor: Redactor): Failure {
   return { problem: { code, message }, final: false }
 }
 
+/** A problem as others may see it: a foreign error's words may hold what it was sent. */
+export function cleaned({ code, message }: Problem, redactor: Redactor): Problem {
+  return { code, message: redactor.clean(message) }
+}
+
 /** Milliseconds for which a reason is not told again. */
 const quiet = 60_000
 

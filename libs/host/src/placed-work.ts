@@ -5,7 +5,7 @@ import type { Logger } from '@millrace/telemetry'
 import type { z } from 'zod'
 import { Assignments } from './assignments.ts'
 import type { Measures } from './counts.ts'
-import { complaints, problemOf } from './failure.ts'
+import { cleaned, complaints, problemOf } from './failure.ts'
 import { actorFamilies } from './metrics.ts'
 import { Placement } from './placement.ts'
 import { findRoute, type RouteFound } from './route-lookup.ts'
@@ -88,7 +88,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     // What an earlier run has found was for the route as it was then.
     measures.lanes = undefined
     measures.lowers = []
-    const { settings, bus, secret } = this.#parts
+    const { settings, bus, secret, conceal, redactor } = this.#parts
     const log = this.#logOf(assignment)
     const context: ActorContext<S> = {
       ...found,
@@ -96,10 +96,11 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       settings,
       bus,
       secret,
+      conceal,
       log,
       signal: life.signal,
       draining: life.draining,
-      state: telling(log, life.state),
+      state: telling(log, (state, problem) => life.state(state, problem && cleaned(problem, redactor))),
       fresh: () => !life.signal.aborted && this.#parts.lease.fresh(performance.now()),
       allowed: () => this.#allowed(assignment, life.signal),
       lanes: names => {
@@ -107,7 +108,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
         this.#changed()
       },
       lowers: problems => {
-        measures.lowers = problems
+        measures.lowers = problems.map(problem => cleaned(problem, redactor))
         this.#changed()
       },
       tap: answer => void this.#taps.set(assignment.id, answer),

@@ -71,7 +71,8 @@ async function run<S extends z.ZodRawShape>(
   try {
     await using pages = await servePages(
       {
-        notReady: () => (instance === undefined ? (unreachable?.message ?? 'starting') : instance.notReady),
+        notReady: () =>
+          instance === undefined ? redactor.clean(unreachable?.message ?? 'starting') : instance.notReady,
         metrics: () => exposition([...(instance?.families() ?? []), ...figures.families()]),
       },
       { host: settings.httpHost, port: settings.httpPort },
@@ -98,6 +99,7 @@ async function run<S extends z.ZodRawShape>(
       log: logger,
       redactor,
       secret: secretsOf(settings, redactor),
+      conceal: token => redactor.addPassing(token),
     })
     await instance.run(stop)
   } catch (error) {

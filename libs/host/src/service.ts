@@ -36,6 +36,8 @@ export interface ActorContext<S extends z.ZodRawShape = z.ZodRawShape>
   readonly sink: Connection
   /** A secret that a connection refers to, read anew each time; never logged. Rejects with SecretError. */
   readonly secret: (name: string, key: string) => Promise<string>
+  /** To be told of every token that is read from elsewhere, or issued, before it is used: it is never logged, nor told. */
+  readonly conceal: (token: string) => void
   /**
    * R11, to be asked where `fresh()` is false: reads the assignment again. False: the actor is not ours any more,
    * `signal` has aborted, and what is in flight must be dropped.

@@ -2,7 +2,7 @@
 import { type Actor, type Life, supervise } from '@millrace/actor'
 import type { Family } from '@millrace/telemetry'
 import type { z } from 'zod'
-import { problemOf } from './failure.ts'
+import { cleaned, problemOf } from './failure.ts'
 import { drainWithin } from './placement.ts'
 import type { ControlAnswer, StandingService } from './service.ts'
 import type { InstanceParts, Work } from './work.ts'
@@ -44,7 +44,7 @@ export class StandingWork<S extends z.ZodRawShape> implements Work {
   }
 
   async #run(life: Life): Promise<void> {
-    const { settings, bus, log, startId, lease } = this.#parts
+    const { settings, bus, log, startId, lease, redactor } = this.#parts
     await this.#service.run({
       settings,
       bus,
@@ -53,7 +53,7 @@ export class StandingWork<S extends z.ZodRawShape> implements Work {
       instance: settings.instance,
       signal: life.signal,
       draining: life.draining,
-      state: life.state,
+      state: (state, problem) => life.state(state, problem && cleaned(problem, redactor)),
       fresh: () => !life.signal.aborted && lease.fresh(performance.now()),
       metrics: families => {
         this.#families = families

@@ -16,6 +16,8 @@ export interface InstanceParts<S extends z.ZodRawShape> {
   redactor: Redactor
   /** Reads a secret. */
   readonly secret: (name: string, key: string) => Promise<string>
+  /** Keeps a token out of everything that is printed or told. */
+  readonly conceal: (token: string) => void
 }
 
 /** What an instance does besides being a good instance: placed actors, or one standing actor. */

@@ -8,14 +8,22 @@ import { askIssuer, type Token } from './token-source.ts'
 
 type Environment = { readonly [name: string]: string | undefined }
 
-/** A token for an audience such as `https://<namespace>.servicebus.windows.net`. Rejects with KafkaError `no_token`. */
-export async function identityToken(audience: string, env: Environment): Promise<Token> {
-  const resource = audience.replace(/\/\.default$/, '')
-  const { AZURE_FEDERATED_TOKEN_FILE: file } = env
-  return file === undefined ? await machineToken(resource, env) : await podToken(resource, { ...env, file })
+/** Where it runs. */
+interface Surroundings {
+  env: Environment
+  /** Told of the pod's own token, which must never be shown. */
+  conceal: (secret: string) => void
 }
 
-async function podToken(resource: string, { file, ...env }: Environment & { file: string }): Promise<Token> {
+/** A token for an audience such as `https://<namespace>.servicebus.windows.net`. Rejects with KafkaError `no_token`. */
+export async function identityToken(audience: string, surroundings: Surroundings): Promise<Token> {
+  const resource = audience.replace(/\/\.default$/, '')
+  const { AZURE_FEDERATED_TOKEN_FILE: file } = surroundings.env
+  if (file === undefined) return await machineToken(resource, surroundings.env)
+  return await podToken(resource, { ...surroundings, file })
+}
+
+async function podToken(resource: string, { env, conceal, file }: Surroundings & { file: string }): Promise<Token> {
   const { AZURE_CLIENT_ID: client, AZURE_TENANT_ID: tenant } = env
   const { AZURE_AUTHORITY_HOST: authority = 'https://login.microsoftonline.com/' } = env
   if (client === undefined || tenant === undefined) {
@@ -23,9 +31,11 @@ async function podToken(resource: string, { file, ...env }: Environment & { file
     throw new KafkaError('no_token', message)
   }
   // Read anew each time: it is replaced while we run.
-  const assertion = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const content = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new KafkaError('no_token', `AZURE_FEDERATED_TOKEN_FILE names ${file}, which can't be read.`, { cause })
   })
+  const assertion = content.trim()
+  conceal(assertion)
   return await askIssuer({
     url: `${authority.replace(/\/$/, '')}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`,
     form: {
@@ -33,7 +43,7 @@ async function podToken(resource: string, { file, ...env }: Environment & { file
       scope: `${resource}/.default`,
       client_id: client,
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: assertion.trim(),
+      client_assertion: assertion,
     },
     hint: "check the workload identity's federation with this pod's service account, and the audience",
   })

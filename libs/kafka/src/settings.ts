@@ -31,11 +31,14 @@ export interface ClusterUser {
   /** Reads what the connection's secrets hold, anew each time: they rotate. */
   credentials: () => Promise<Credentials>
   clientId: string
+  /** Told of each token that is issued, and of what proves who asks for it: they must never be shown. */
+  conceal: (secret: string) => void
 }
 
 /** How to reach the cluster of a connection. Its secrets are read, and tokens asked for, whenever a connection is made. */
-export function clusterSettings(connection: KafkaConnection, { credentials, clientId }: ClusterUser): ClusterSettings {
-  const tokens = tokenSource(connection, credentials)
+export function clusterSettings(connection: KafkaConnection, user: ClusterUser): ClusterSettings {
+  const { credentials, clientId } = user
+  const tokens = tokenSource(connection, user)
   return {
     brokers: connection.brokers.map(addressOf),
     clientId: prefixedId(connection.clientIdPrefix, clientId),
@@ -74,13 +77,15 @@ function passwordLogin({ auth }: KafkaConnection, held: Credentials): SASLOption
 }
 
 /** Where OAUTHBEARER gets its tokens from; undefined where the connection logs in otherwise. */
-function tokenSource({ auth }: KafkaConnection, credentials: ClusterUser['credentials']): TokenSource | undefined {
+function tokenSource({ auth }: KafkaConnection, { credentials, conceal }: ClusterUser): TokenSource | undefined {
   const identity = auth?.managedIdentity
-  if (identity !== undefined) return remembering(() => identityToken(identity.audience, process.env))
+  if (identity !== undefined) {
+    return remembering(() => identityToken(identity.audience, { env: process.env, conceal }), conceal)
+  }
   const sasl = auth?.sasl
   if (sasl?.mechanism !== 'oauthbearer') return undefined
   if ('tokenFile' in sasl) return { next: async () => readToken(sasl.tokenFile, await credentials()), forget() {} }
-  return remembering(async () => clientToken(sasl, await credentials()))
+  return remembering(async () => clientToken(sasl, await credentials()), conceal)
 }
 
 function readToken(file: string, { token = '' }: Credentials): string {

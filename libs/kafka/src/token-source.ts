@@ -20,15 +20,16 @@ const leastLeft = 30_000
 
 /**
  * Asks for a token when there is none, or the last one is near its end; everybody who waits gets the same. One that
- * lives shortly is asked for anew each time.
+ * lives shortly is asked for anew each time. Each is told to `conceal` before anybody has it.
  */
-export function remembering(ask: () => Promise<Token>): TokenSource {
+export function remembering(ask: () => Promise<Token>, conceal: (secret: string) => void): TokenSource {
   let value = ''
   let goodUntil = Number.NEGATIVE_INFINITY
   let asking: Promise<string> | undefined
   const renew = async () => {
     const askedAt = performance.now()
     const token = await ask()
+    conceal(token.value)
     goodUntil = askedAt + token.lifetime - Math.max(leastLeft, token.lifetime / 5)
     value = token.value
     return value

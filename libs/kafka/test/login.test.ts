@@ -165,7 +165,7 @@ test('brokers may have IPv6 addresses', () => {
 })
 
 test('Event Hubs is known by its host, and gets smaller requests, more time and no old connections', () => {
-  const user = { credentials: async () => ({}), clientId: 'test' }
+  const user = { credentials: async () => ({}), clientId: 'test', conceal() {} }
   const hub = clusterSettings({ brokers: ['ns.servicebus.windows.net:9093'] }, user)
   expect(hub).toMatchObject({ requestTimeout: 60_000, longestIdle: 180_000, largestRequest: 1_046_528 })
   expect(clusterSettings({ brokers: ['127.0.0.1:9092'], profile: 'eventHubs' }, user)).toMatchObject({
@@ -175,7 +175,7 @@ test('Event Hubs is known by its host, and gets smaller requests, more time and 
 })
 
 test('a prefix stands in front of the client id', () => {
-  const user = { credentials: async () => ({}), clientId: 'test' }
+  const user = { credentials: async () => ({}), clientId: 'test', conceal() {} }
   expect(clusterSettings({ brokers: ['h:1'], clientIdPrefix: 'p' }, user).clientId).toBe('p:test')
   expect(clusterSettings({ brokers: ['h:1'] }, user).clientId).toBe('test')
 })

@@ -10,13 +10,16 @@ export interface Login {
   tls?: Partial<NonNullable<KafkaConnection['tls']>>
   /** What the secrets hold now. */
   credentials: Credentials | (() => Credentials)
+  /** Every token that was to be concealed. */
+  concealed?: string[]
 }
 
 /** The settings of a connection as a user would write it, with a time-out that suits tests. */
-export function settingsOf({ brokers, auth, tls, credentials }: Login): ClusterSettings {
+export function settingsOf({ brokers, auth, tls, credentials, concealed = [] }: Login): ClusterSettings {
   const connection = { brokers, auth, tls: tls && { verify: true, insecure: false, ...tls } }
   const read = typeof credentials === 'function' ? credentials : () => credentials
-  const settings = clusterSettings(connection, { credentials: async () => read(), clientId: 'test' })
+  const conceal = (secret: string) => void concealed.push(secret)
+  const settings = clusterSettings(connection, { credentials: async () => read(), clientId: 'test', conceal })
   return { ...settings, connectTimeout: 5_000 }
 }
 

@@ -79,12 +79,15 @@ test('client credentials: asked for once, as RFC 6749 has it, and used for every
 test('a token that the broker refuses is not used again, however long it says it lasts', async () => {
   await using issuer = await Issuer.start()
   issuer.answer = () => ({ body: JSON.stringify({ access_token: issuedFor('client', -60), expires_in: 3_600 }) })
-  const settings = settingsOf(byClient(issuer.url))
+  const concealed: string[] = []
+  const settings = settingsOf({ ...byClient(issuer.url), concealed })
   await expect(Cluster.open(settings)).rejects.toMatchObject({ code: 'authentication' })
-  issuer.answer = () => ({ body: tokenFor(300) })
+  const good = tokenFor(300)
+  issuer.answer = () => ({ body: good })
   using cluster = await Cluster.open(settings)
   expect((await cluster.broker(1)).open).toBe(true)
   expect(issuer.calls).toHaveLength(2)
+  expect(concealed).toEqual([expect.any(String), JSON.parse(good).access_token])
 })
 
 test('topics are made by a token as well', async () => {
@@ -218,8 +221,10 @@ test('a managed identity of a pod: its token file is exchanged, as it is then', 
   vi.stubEnv('AZURE_AUTHORITY_HOST', `${issuer.url}/`)
   vi.stubEnv('AZURE_CLIENT_ID', 'identity')
   vi.stubEnv('AZURE_TENANT_ID', 'tenant')
-  using cluster = await openWith(login(managed))
+  const concealed: string[] = []
+  using cluster = await openWith({ ...login(managed), concealed })
   expect((await cluster.metadata([])).brokers.size).toBe(1)
+  expect(concealed).toEqual(['of-the-pod', expect.stringContaining('.')])
   expect(issuer.calls).toMatchObject([
     {
       method: 'POST',

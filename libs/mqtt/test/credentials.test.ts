@@ -34,7 +34,10 @@ test.each([
   const auth = { token: { file, username: '$sat', ...method } }
   const mqtt: MqttConnection = { url: other.url, version: 5, keepAlive: 30_000, auth }
   const login = async () => {
-    const credentials = await resolveCredentials({ name: 'c', mqtt }, { secrets: secretSource({ env: {} }) })
+    const credentials = await resolveCredentials(
+      { name: 'c', mqtt },
+      { secrets: secretSource({ env: {} }), conceal() {} },
+    )
     return loginOf(mqtt, { credentials, clientId: 'pod' })
   }
   await writeFile(file, 'first-token\n')

@@ -55,6 +55,8 @@ export interface Credentials {
 interface CredentialPlaces {
   secrets: SecretSource
   folder?: string | undefined
+  /** Told of each token that is read from a file: it must never be shown. What `secrets` reads is its own to tell. */
+  conceal: (secret: string) => void
 }
 
 /**
@@ -90,17 +92,24 @@ async function login({ secretName }: SecretReference, { secrets }: CredentialPla
 
 async function tokenLogin({ secretName, file, username }: MqttToken, places: CredentialPlaces): Promise<Credentials> {
   if (file === undefined) return { username, password: await places.secrets(secretName ?? '', 'token') }
-  return { username, password: withoutLineEnd(await readNamed('auth.token.file', file, places)) }
+  return { username, password: await readToken('auth.token.file', file, places) }
 }
 
 async function saslCredentials(sasl: Sasl, places: CredentialPlaces): Promise<Credentials> {
   if (sasl.mechanism !== 'oauthbearer') return await login(sasl, places)
-  if ('tokenFile' in sasl) return { token: withoutLineEnd(await readNamed('tokenFile', sasl.tokenFile, places)) }
+  if ('tokenFile' in sasl) return { token: await readToken('tokenFile', sasl.tokenFile, places) }
   const { secrets } = places
   return {
     clientId: await secrets(sasl.secretName, 'client_id'),
     clientSecret: await secrets(sasl.secretName, 'client_secret'),
   }
+}
+
+/** The token in the file that a field names. */
+async function readToken(field: string, name: string, places: CredentialPlaces): Promise<string> {
+  const token = withoutLineEnd(await readNamed(field, name, places))
+  places.conceal(token)
+  return token
 }
 
 /** The file that a field names. */

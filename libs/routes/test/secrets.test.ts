@@ -55,7 +55,7 @@ const tls = { verify: true, insecure: false }
 const mqtt = { url: 'mqtts://h', version: 5 as const, keepAlive: 30_000 }
 
 test('a connection gets what it refers to', async () => {
-  const from = { secrets: secretSource({ folder, env: {} }), folder }
+  const from = { secrets: secretSource({ folder, env: {} }), folder, conceal() {} }
   const login = { password: { secretName: 'login' } }
   expect(
     await resolveCredentials(
@@ -79,7 +79,9 @@ test('a connection gets what it refers to', async () => {
 })
 
 test('a token comes from its file or its secret, anew each time', async () => {
-  const from = { secrets: secretSource({ folder, env: { MILLRACE_SECRET_SAT_TOKEN: 'of-secret' } }), folder }
+  const concealed: string[] = []
+  const conceal = (secret: string) => void concealed.push(secret)
+  const from = { secrets: secretSource({ folder, env: { MILLRACE_SECRET_SAT_TOKEN: 'of-secret' } }), folder, conceal }
   const read = (token: { file?: string; secretName?: string; username?: string }) =>
     resolveCredentials({ name: 'a', mqtt: { ...mqtt, auth: { token } } }, from)
   await writeFile(join(folder, 'sat'), 'first\n')
@@ -88,15 +90,18 @@ test('a token comes from its file or its secret, anew each time', async () => {
   expect(await read({ file: join(folder, 'sat') })).toEqual({ password: 'second' })
   expect(await read({ secretName: 'sat' })).toEqual({ password: 'of-secret' })
   await expect(read({ file: 'gone' })).rejects.toThrow('auth.token.file: there is no file')
+  expect(concealed).toEqual(['first', 'second'])
 })
 
 test('OAUTHBEARER has a client of its own, or a token that something else renews', async () => {
   const env = { MILLRACE_SECRET_APP_CLIENT_ID: 'me', MILLRACE_SECRET_APP_CLIENT_SECRET: 'hush' }
-  const from = { secrets: secretSource({ env }), folder }
+  const concealed: string[] = []
+  const from = { secrets: secretSource({ env }), folder, conceal: (secret: string) => void concealed.push(secret) }
   const read = (sasl: Sasl) => resolveCredentials({ name: 'b', kafka: { brokers: ['h:1'], tls, auth: { sasl } } }, from)
   const mechanism = 'oauthbearer'
   const client = { mechanism, tokenEndpoint: 'https://login/token', scope: 's', secretName: 'app' } as const
   expect(await read(client)).toEqual({ clientId: 'me', clientSecret: 'hush' })
   await writeFile(join(folder, 'kafka-token'), 'abc\r\n')
   expect(await read({ mechanism, tokenFile: 'kafka-token' })).toEqual({ token: 'abc' })
+  expect(concealed).toEqual(['abc'])
 })

@@ -51,6 +51,26 @@ test('a value too short for a secret is left alone', () => {
   expect(redactor.clean('banana')).toBe('banana')
 })
 
+test('of a secret that begins with another one, nothing stays', () => {
+  const redactor = new Redactor()
+  redactor.add('hunter22')
+  redactor.add('hunter22-and-more')
+  expect(redactor.clean('hunter22, hunter22-and-more')).toBe('[redacted], [redacted]')
+})
+
+test('tokens that pass are remembered up to a number; those that are used again, and secrets that last, longer', () => {
+  const redactor = new Redactor()
+  redactor.add('lasting')
+  for (const name of ['first', 'used-again']) redactor.addPassing(name)
+  for (let token = 0; token < 999; token++) {
+    redactor.addPassing(`token-${token}.`)
+    if (token === 500) redactor.addPassing('used-again')
+  }
+  expect(redactor.clean('lasting first used-again token-0. token-998.')).toBe(
+    '[redacted] first [redacted] [redacted] [redacted]',
+  )
+})
+
 test('an output that is not read costs lines, which are counted and told', async () => {
   const stream = new PassThrough()
   const log = open(stream)

@@ -93,6 +93,7 @@ export class ActorRun {
       },
       tap: () => {},
       secret: () => Promise.reject(new Error('no secrets here')),
+      conceal() {},
     }
   }
 }

@@ -15,7 +15,7 @@ import { isTemplate, resolveCredentials, sinkOf } from '@millrace/routes'
 import { mapperOf, type Mapper } from './map.ts'
 
 /** What of an actor's context a sink needs. */
-export type SinkContext = Pick<ActorContext, 'installation' | 'route' | 'sink' | 'secret' | 'signal'> & {
+export type SinkContext = Pick<ActorContext, 'installation' | 'route' | 'sink' | 'secret' | 'conceal' | 'signal'> & {
   settings: Pick<ActorContext['settings'], 'secretsDir'>
 }
 
@@ -28,11 +28,12 @@ export async function openSink(
   context: SinkContext,
   mayWrite: () => boolean | Promise<boolean>,
 ): Promise<KafkaSink | ExactlyOnceSink> {
-  const { route, sink: connection, secret: secrets, signal, installation } = context
+  const { route, sink: connection, secret: secrets, conceal, signal, installation } = context
   if (connection.kafka === undefined)
     throw new KafkaError('configuration', `${connection.name} is not a Kafka connection.`)
-  const credentials = () => resolveCredentials(connection, { secrets, folder: context.settings.secretsDir })
-  const cluster = await Cluster.open(clusterSettings(connection.kafka, { credentials, clientId: 'millrace' }), signal)
+  const credentials = () => resolveCredentials(connection, { secrets, folder: context.settings.secretsDir, conceal })
+  const user = { credentials, clientId: 'millrace', conceal }
+  const cluster = await Cluster.open(clusterSettings(connection.kafka, user), signal)
   const written = sinkOf(route, 'kafka')
   const { topic, createTopic, partition, acks, compression, batch, positionTopic = topic } = written
   const isFixed = !isTemplate(topic)

@@ -64,6 +64,7 @@ async function open(
       route: { ...route, delivery },
       sink,
       secret: () => Promise.reject(new Error('no secrets here')),
+      conceal() {},
       signal: signal ?? new AbortController().signal,
       settings: { secretsDir: '/nowhere' },
     },

@@ -40,10 +40,10 @@ export async function keepConnected<T>(context: ActorContext, { act, failed }: W
   return undefined
 }
 
-async function openCluster({ source, secret, settings, signal }: ActorContext): Promise<Cluster> {
+async function openCluster({ source, secret, conceal, settings, signal }: ActorContext): Promise<Cluster> {
   if (source.kafka === undefined) throw new TypeError(`Connection ${source.name} is not a Kafka connection.`)
-  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
-  return await Cluster.open(clusterSettings(source.kafka, { credentials, clientId: 'millrace' }), signal)
+  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir, conceal })
+  return await Cluster.open(clusterSettings(source.kafka, { credentials, clientId: 'millrace', conceal }), signal)
 }
 
 /** What may pass, or can be put right from outside. Throws everything else. */

@@ -18,7 +18,7 @@ import { Mapper } from './map.ts'
 /** What of an actor's context a sink needs. */
 export type SinkContext = Pick<
   ActorContext,
-  'installation' | 'route' | 'sink' | 'secret' | 'signal' | 'counts' | 'state' | 'fresh' | 'allowed'
+  'installation' | 'route' | 'sink' | 'secret' | 'conceal' | 'signal' | 'counts' | 'state' | 'fresh' | 'allowed'
 > & { settings: Pick<ActorContext['settings'], 'secretsDir'> }
 
 const leftOut: Problem = {
@@ -114,8 +114,8 @@ export class MqttSink implements Sink {
   }
 
   async #connectOnce(connection: MqttConnection): Promise<PublishingAttempt> {
-    const { sink, secret, settings, signal } = this.#context
-    const credentials = () => resolveCredentials(sink, { secrets: secret, folder: settings.secretsDir })
+    const { sink, secret, conceal, settings, signal } = this.#context
+    const credentials = () => resolveCredentials(sink, { secrets: secret, folder: settings.secretsDir, conceal })
     const login = await readLogin(connection, { credentials, clientId: this.#clientId })
     return 'is' in login ? login : await connectToPublish(login, signal)
   }

@@ -18,10 +18,10 @@ export function slotId({ source, installation, route }: ActorContext, lane: stri
 
 /** Tries to connect, once. */
 export async function connectSlot(context: ActorContext, session: SlotSession): Promise<Attempt> {
-  const { source, route, settings, secret } = context
+  const { source, route, settings, secret, conceal } = context
   if (source.mqtt === undefined) throw new TypeError(`Connection ${source.name} is not an MQTT connection.`)
   const { clientId, receiveMaximum, signal } = session
-  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir })
+  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir, conceal })
   const login = await readLogin(source.mqtt, { credentials, clientId })
   if ('is' in login) return login
   const { sessionExpiry, retained } = sourceOf(route, 'mqtt')
