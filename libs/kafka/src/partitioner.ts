@@ -27,10 +27,13 @@ export function partitionOfKey(bytes: Buffer, start: number, end: number, count:
   return (murmur2(bytes, start, end) & 0x7fffffff) % count
 }
 
+/** A slot's name is its number; a Kafka partition's lane is `<topic>/<partition>`. */
+const laneNumber = /(?:^|\/)(\d{1,9})$/
+
 /** The partition of a lane, of so many: its number where it has one (a source partition, a slot), else by its name. */
 export function partitionOfLane(lane: string, count: number): number {
-  const number = /^\d{1,9}$/.test(lane) ? Number(lane) : undefined
-  if (number !== undefined) return number % count
+  const number = laneNumber.exec(lane)?.[1]
+  if (number !== undefined) return Number(number) % count
   const name = Buffer.from(lane)
   return partitionOfKey(name, 0, name.length, count)
 }

@@ -34,3 +34,9 @@ test('a lane has its number, or one made of its name', () => {
   expect([partitionOfLane('0', 4), partitionOfLane('7', 4), partitionOfLane('12', 5)]).toEqual([0, 3, 2])
   expect(partitionOfLane('foobar', 1000)).toBe((-790332482 & 0x7fffffff) % 1000)
 })
+
+test('the lanes of Kafka partitions keep their numbers: they were folded together by their names', () => {
+  const lanes = Array.from({ length: 6 }, (_, partition) => `plant-1/${partition}`)
+  expect(lanes.map(lane => partitionOfLane(lane, 6))).toEqual([0, 1, 2, 3, 4, 5])
+  expect([partitionOfLane('t/12', 5), partitionOfLane('t/x1', 1000)]).toEqual([2, partitionOfLane('t/x1', 1000)])
+})

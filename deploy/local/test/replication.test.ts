@@ -1,8 +1,10 @@
-/** A route that starts at the end of its topics, and topics that come later: of those, from their first record on. */
+/** Kafka to Kafka: what a copy is, and topics that come later. */
 import { Bucket, routesDocument } from '@millrace/bus'
 import { eventually, noLeaks } from '@millrace/testkit'
+import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ownerOf, sigkill } from './faults.ts'
+import { arrivedAt } from './observe.ts'
 import { startWhole, type Whole } from './whole.ts'
 
 noLeaks()
@@ -49,4 +51,44 @@ test('a topic that comes after a route that starts at latest arrives whole, thou
   const all = await arrived()
   expect(all.filter(value => value.startsWith('later'))).toEqual(values('later', 10))
   expect(all.filter(value => !value.startsWith('later'))).toEqual(values('early', 10))
+})
+
+/** Records whose keys say nothing of their partition, some without key, value or headers. */
+async function produceEverywhere(topic: string, partitions: number): Promise<void> {
+  const { brokers } = whole.kafka
+  const producer = new Kafka({ brokers, logLevel: logLevel.NOTHING }).producer({ maxInFlightRequests: 1 })
+  await producer.connect()
+  const messages = Array.from({ length: 20 * partitions }, (_, number) => ({
+    partition: number % partitions,
+    key: number % 4 === 0 ? null : `k${number % 5}`,
+    value: number % 7 === 0 ? null : `${number}`,
+    timestamp: String(1_700_000_000_000 + number),
+    headers: number % 3 === 0 ? {} : { repeated: ['1', '2'], binary: Buffer.of(0, 255, number) },
+  }))
+  await producer.send({ topic, messages })
+  await producer.disconnect()
+}
+
+test('by lane, or by source.partition, six partitions keep their numbers, keys, headers and timestamps', {
+  timeout: 120_000,
+}, async () => {
+  await whole.kafka.createTopic('six', 6)
+  await produceEverywhere('six', 6)
+  const copy = (name: string, partition: string) => `
+apiVersion: millrace.dev/v1
+kind: Route
+metadata: { name: ${name} }
+spec:
+  source: { connection: lake, topics: [six] }
+  sink: { connection: lake, topic: ${name}, partition: ${partition}, createTopic: { partitions: 6 } }
+`
+  await whole.apply(`${copy('by-lane', 'lane')}---${copy('by-number', '"${source.partition}"')}`)
+  const { installation } = (await new Bucket(whole.bus, 'mr_routes', routesDocument).read('current'))!.value
+  const written = await whole.kafka.readAll('six')
+  for (const name of ['by-lane', 'by-number']) {
+    const path = { 'millrace.path': Buffer.from(`${installation}.${name}`) }
+    await arrivedAt(whole, { topic: name, count: written.length })
+    const expected = written.map(record => ({ ...record, headers: { ...record.headers, ...path } }))
+    expect(await whole.kafka.readAll(name)).toEqual(expected)
+  }
 })
