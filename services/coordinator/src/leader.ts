@@ -13,7 +13,7 @@ import { plan, type Write } from './plan.ts'
 import { RouteProblems } from './problems.ts'
 import { Provision } from './provision.ts'
 import { retire } from './retire.ts'
-import { type KnownRoute, knownRoutes } from './route-lanes.ts'
+import { hasLane, type KnownRoute, knownRoutes } from './route-lanes.ts'
 import { overflowing, type Revised, unplaced } from './situation.ts'
 import { situationOf } from './look.ts'
 import type { Store } from './store.ts'
@@ -146,7 +146,7 @@ export class Leader {
     if (kept !== this.#kept) this.#routes = knownRoutes(kept.document)
     this.#kept = kept
     const routes = this.#routes
-    this.problems.keepOnly(new Set(Object.keys(kept.document.routes)))
+    this.problems.keepOnly(place => place.route in kept.document.routes && hasLane(routes, place))
     await this.#provision.prepareAll(routes, this.problems)
     const isReady = (route: KnownRoute, lane: string) => this.#provision.isReady(route, lane)
     const watched = { ...this.#parts, attention: this.#attention }

@@ -28,7 +28,7 @@ export async function learn({ store, kept, routes, now, problems }: Omit<Ending,
       const found = lanesFound(route, now)
       return found === undefined ? kept.document : withLanes(kept.document, route, wantedLanes(route.spec, found))
     }
-    const next = await problems.attempt(route.name, 'placing what its lister found', attempt)
+    const next = await problems.attempt({ route: route.name }, 'placing what its lister found', attempt)
     if (next === undefined || next === kept.document) continue
     await store.routes.write('current', next, kept.revision)
     return true

@@ -2,12 +2,16 @@
 import { AlarmError, type Problem } from '@millrace/bus'
 import { JetStreamApiError } from '@nats-io/jetstream'
 
-/** A problem, and the route that has it. */
-export interface RouteProblem extends Problem {
+/** What has a problem: a route, or one lane of it. */
+export interface Place {
   route: string
+  lane?: string
 }
 
-/** The problems that there are now, by route and by what was attempted. */
+/** A problem, and what has it. */
+export type RouteProblem = Problem & Place
+
+/** The problems that there are now, by their place and by what was attempted. */
 export class RouteProblems {
   readonly #problems = new Map<string, RouteProblem>()
 
@@ -17,11 +21,12 @@ export class RouteProblems {
   }
 
   /**
-   * Does something for a route. What the bus refuses (AlarmError, JetStreamApiError) is noted until the same thing has
+   * Does something for a route, or for a lane. What the bus refuses (AlarmError, JetStreamApiError) is noted until the same thing has
    * been done, and makes the result undefined; all else is thrown.
    */
-  async attempt<T>(route: string, what: string, step: () => Promise<T>): Promise<T | undefined> {
-    const key = `${route} ${what}`
+  async attempt<T>(place: Place, what: string, step: () => Promise<T>): Promise<T | undefined> {
+    const doing = place.lane === undefined ? what : `${what} lane ${place.lane}`
+    const key = `${place.route} ${doing}`
     try {
       const result = await step()
       this.#problems.delete(key)
@@ -29,13 +34,13 @@ export class RouteProblems {
     } catch (error) {
       if (!(error instanceof AlarmError || error instanceof JetStreamApiError)) throw error
       const code = error instanceof AlarmError ? error.code : 'stream_refused'
-      this.#problems.set(key, { route, code, message: `Route ${route}: ${what}: ${error.message}` })
+      this.#problems.set(key, { ...place, code, message: `Route ${place.route}: ${doing}: ${error.message}` })
       return undefined
     }
   }
 
-  /** Forgets the routes that are gone. */
-  keepOnly(routes: ReadonlySet<string>): void {
-    for (const [key, { route }] of this.#problems) if (!routes.has(route)) this.#problems.delete(key)
+  /** Forgets those of what is gone. */
+  keepOnly(isThere: (place: Place) => boolean): void {
+    for (const [key, problem] of this.#problems) if (!isThere(problem)) this.#problems.delete(key)
   }
 }

@@ -40,7 +40,7 @@ export class Provision {
       const attempt = `${route.uid}@${route.version}`
       if (performance.now() < (this.#againAt.get(attempt) ?? 0)) continue
       this.#againAt.set(attempt, performance.now() + againAfter)
-      await problems.attempt(route.name, 'preparing its lanes', async () => {
+      await problems.attempt({ route: route.name }, 'preparing its lanes', async () => {
         await this.#prepare(route)
         this.#againAt.delete(attempt)
       })

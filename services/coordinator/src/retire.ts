@@ -12,7 +12,7 @@
  *
  * Each step is done only when the one before it can be seen in a bucket, so a new leader goes on where the last was.
  */
-import { type Bus, deleteRouteStreams, positionKey, type RoutesDocument, trimLane } from '@millrace/bus'
+import { AlarmError, type Bus, deleteRouteStreams, positionKey, type RoutesDocument, trimLane } from '@millrace/bus'
 import { removed, retired } from './apply.ts'
 import { readBacklog } from './lane-end.ts'
 import type { RouteProblems } from './problems.ts'
@@ -36,20 +36,19 @@ export interface Ending {
  * ConflictError where the routes have changed meanwhile, UnknownOutcomeError.
  */
 export async function retire(ending: Ending): Promise<boolean> {
-  for (const route of ending.routes) {
-    if (await ending.problems.attempt(route.name, 'ending its lanes', () => retireRoute(ending, route))) return true
-  }
+  for (const route of ending.routes) if (await retireRoute(ending, route)) return true
   return false
 }
 
 async function retireRoute(ending: Ending, route: KnownRoute): Promise<boolean> {
-  const nobody = route.discard && !living(ending.now).some(key => serviceOf(key) === route.source)
-  for (const lane of route.retiring.filter(lane => nobody || sourceHasStopped(route, lane, ending.now))) {
-    if (await (route.discard ? forgetLane(ending, route, lane) : finishLane(ending, route, lane))) return true
+  const { now, problems } = ending
+  const nobody = route.discard && !living(now).some(key => serviceOf(key) === route.source)
+  for (const lane of route.retiring.filter(lane => nobody || sourceHasStopped(route, lane, now))) {
+    const end = () => (route.discard ? forgetLane(ending, route, lane) : finishLane(ending, route, lane))
+    if (await problems.attempt({ route: route.name, lane }, 'ending', end)) return true
   }
-  if (!route.deleting || route.retiring.length > 0 || !isVacated(route, ending.now)) return false
-  await remove(ending, route)
-  return true
+  if (!route.deleting || route.retiring.length > 0 || !isVacated(route, now)) return false
+  return (await problems.attempt({ route: route.name }, 'ending it', () => remove(ending, route))) ?? false
 }
 
 /** Its owner says `stopped` for the very assignment that told it to retire. */
@@ -65,7 +64,9 @@ function sourceHasStopped({ name, uid, source }: KnownRoute, lane: string, now: 
 
 /** Asked after the source has stopped, so the lane's end is its last. Where nobody can tell, an alarm: it stays (R5). */
 async function finishLane(ending: Ending, route: KnownRoute, lane: string): Promise<boolean> {
-  const { pending, delivered } = await readBacklog(ending, route, lane)
+  const { pending, delivered } = await readBacklog(ending, route, lane).catch((error: unknown) => {
+    throw withWayOut(error, route.name)
+  })
   if (pending > 0) return false
   // Not beyond the position: where a slot comes back, it reads on there.
   if (delivered > 0) await trimLane(ending.bus, { service: route.source, route: route.name, lane }, delivered)
@@ -88,11 +89,19 @@ function anyOf(ids: ReadonlySet<string>, prefixes: readonly string[]): boolean {
   return [...ids].some(id => prefixes.some(prefix => id.startsWith(prefix)))
 }
 
-async function remove({ bus, store, kept }: Ending, { name, uid, sink }: KnownRoute): Promise<void> {
+async function remove({ bus, store, kept }: Ending, { name, uid, sink }: KnownRoute): Promise<true> {
   const prefix = positionKey({ service: sink, route: name, lane: '-' }).slice(0, -1)
   for (const [key, { value, revision }] of await store.positions.bucket.list()) {
     if (key.startsWith(prefix) && value.uid === uid) await store.positions.delete(key, revision)
   }
   await deleteRouteStreams(bus, name, uid)
   await store.routes.write('current', removed(kept.document, name), kept.revision)
+  return true
+}
+
+/** An alarm of a lane that is to end, and how to be rid of it. */
+function withWayOut(error: unknown, route: string): unknown {
+  if (!(error instanceof AlarmError)) return error
+  const message = `${error.message} The lane stays, with what it holds, until that is put right; \`millrace delete ${route} --discard\` gives it up, with the whole route.`
+  return new AlarmError(error.code, message)
 }

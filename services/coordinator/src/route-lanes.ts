@@ -45,6 +45,12 @@ function knownRoute(kept: KeptRoute, spec: Route): KnownRoute {
   }
 }
 
+/** Whether a route has a lane, retiring or not; nothing is known of one that this version can't read. */
+export function hasLane(routes: readonly KnownRoute[], { route, lane }: { route: string; lane?: string }): boolean {
+  const known = routes.find(({ name }) => name === route)
+  return known === undefined || lane === undefined || known.lanes.includes(lane) || known.retiring.includes(lane)
+}
+
 /** Whether a lister finds the lanes of a route: the partitions of its source. */
 export function isListed({ source }: Route): boolean {
   return source.protocol === 'kafka'

@@ -38,10 +38,10 @@ export class Strangers {
   async look(routes: readonly KnownRoute[], problems: RouteProblems): Promise<void> {
     if (performance.now() < this.#lookAt) return
     for (const route of routes) {
-      await problems.attempt(route.name, 'looking for messages of others', () => this.#checkSubjects(route))
+      await problems.attempt({ route: route.name }, 'looking for messages of others', () => this.#checkSubjects(route))
       for (const lane of [...route.lanes, ...route.retiring]) {
         const name = { service: route.source, route: route.name, lane }
-        await problems.attempt(route.name, `looking at lane ${lane}`, () => readEnd(this.#bus, name))
+        await problems.attempt({ route: route.name, lane }, 'looking at', () => readEnd(this.#bus, name))
       }
     }
     this.#lookAt = performance.now() + lookEvery

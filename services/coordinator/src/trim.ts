@@ -35,7 +35,7 @@ export class Trimmer {
     let failed = false
     for (const route of routes) {
       for (const lane of [...route.lanes, ...route.retiring]) {
-        const done = await problems.attempt(route.name, `trimming lane ${lane}`, () => this.#trimLane(route, lane))
+        const done = await problems.attempt({ route: route.name, lane }, 'trimming', () => this.#trimLane(route, lane))
         if (done === undefined) failed = true
       }
     }

@@ -3,6 +3,7 @@ import { noLeaks } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { RouteProblems } from '../src/problems.ts'
 import { retire } from '../src/retire.ts'
+import { hasLane, knownRoutes } from '../src/route-lanes.ts'
 import type { Situation } from '../src/situation.ts'
 import { wantedActors } from '../src/wanted.ts'
 import { Alone } from './alone.ts'
@@ -12,14 +13,14 @@ noLeaks()
 
 const name = { service: 'mqtt-ingress', route: 'r', lane: '0' } as const
 
-/** What a leader sees when the source of `r` says that it has stopped. */
+const noRoutes = { installation: 'test', connections: {}, routes: {} }
+
+/** What a leader sees when the sources of `r` say that they have stopped. */
 function stopped(routes: Awaited<ReturnType<Alone['routes']>>): Situation {
   const wanted = routes.flatMap(wantedActors)
-  const [source] = wanted.filter(({ actor }) => actor.role === 'source')
-  if (source === undefined) throw new Error('There is no source.')
-  const actor = { ...source.actor, epoch: 1 }
-  const document: AssignmentDocument = { term: 1, startId: 's', actors: [actor] }
-  const report = { id: actor.id, epoch: 1, version: 1, state: 'stopped' as const }
+  const sources = wanted.filter(({ actor }) => actor.role === 'source')
+  const actors = sources.map(({ actor }) => ({ ...actor, epoch: 1 }))
+  const document: AssignmentDocument = { term: 1, startId: 's', actors }
   const state = 'running' as const
   const heartbeat: InstanceDocument = {
     startId: 's',
@@ -28,7 +29,7 @@ function stopped(routes: Awaited<ReturnType<Alone['routes']>>): Situation {
     term: 1,
     revision: 1,
     state,
-    actors: [report],
+    actors: actors.map(({ id }) => ({ id, epoch: 1, version: 1, state: 'stopped' })),
   }
   return {
     wanted,
@@ -61,9 +62,9 @@ test('a lane that has ended keeps the message at its position, though the last w
 })
 
 /** Route r, to be deleted, whose source has stopped; its sink has committed up to here. */
-async function ending(alone: Alone, records: number) {
+async function ending(alone: Alone, records: number, lanes = ['0']) {
   const { bus, store } = alone
-  const routes = await alone.routes(['r'], { retiring: ['0'], deleting: true })
+  const routes = await alone.routes(['r'], { retiring: lanes, deleting: true })
   const kept = store.routes.entries.get('current')
   if (kept === undefined) throw new Error('There are no routes.')
   const lane = { uid: 'uid-r', epoch: 1, lane: '0' }
@@ -82,7 +83,27 @@ test('a lane that is an older copy than its position is never taken for delivere
   const { problems, step, retiring } = await ending(alone, 1_000)
   expect(await step()).toBe(false)
   expect(await retiring()).toEqual(['0'])
-  expect(problems.all).toMatchObject([{ route: 'r', code: 'totals_differ' }])
+  const message = expect.stringMatching(/ending lane 0: .* `millrace delete r --discard` gives it up/)
+  expect(problems.all).toMatchObject([{ route: 'r', lane: '0', code: 'totals_differ', message }])
+})
+
+test('the alarm of one lane keeps no other lane from ending, and is forgotten when its lane is gone', async () => {
+  await using alone = await Alone.open()
+  // Lane 1 was given up before anything was written to it.
+  const { problems, step, retiring } = await ending(alone, 1_000, ['0', '1'])
+  expect(await step()).toBe(true)
+  expect(await retiring()).toEqual(['0'])
+  expect(problems.all).toMatchObject([{ lane: '0' }])
+  const routes = knownRoutes((await alone.store.routes.bucket.read('current'))?.value ?? noRoutes)
+  problems.keepOnly(place => hasLane(routes, place))
+  expect(problems.all).toHaveLength(1)
+  problems.keepOnly(place =>
+    hasLane(
+      routes.map(route => ({ ...route, retiring: [] })),
+      place,
+    ),
+  )
+  expect(problems.all).toEqual([])
 })
 
 test("a stranger's message at the end, which says that the lane is empty, is never taken for delivered", async () => {
