@@ -6,9 +6,10 @@
 import { readAmqpHeaders } from './amqp-headers.ts'
 import { nameOfBrokerError, verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
+import type { BrokerConnection } from './connection.ts'
 import { KafkaError } from './errors.ts'
 import { partitionProblem } from './problem.ts'
-import { commitOffset, findGroup } from './requests/group-offset.ts'
+import { commitOffset, committedOffset, findGroup } from './requests/group-offset.ts'
 import { type Fetched, fetchLog, type Isolation, type PartitionName } from './requests/fetch.ts'
 import { endOfEpoch } from './requests/leader-epoch.ts'
 import { type EpochOffset, listOffsets, type LogPlace } from './requests/list-offsets.ts'
@@ -92,12 +93,24 @@ export class PartitionLog {
 
   /** Commits where a group reads next, without being a member of it. Throws KafkaError. */
   async commit(group: string, next: EpochOffset): Promise<void> {
-    const { error, node } = await this.#cluster.ask(findGroup(group))
-    if (error !== 0) throw brokerError(error, `Group ${group} has no coordinator now: ${nameOfBrokerError(error)}.`)
-    const connection = await this.#cluster.broker(node)
+    const connection = await this.#coordinatorOf(group)
     const refused = await connection.send(commitOffset(group, this.#name, next))
     const why = nameOfBrokerError(refused)
     if (refused !== 0) throw brokerError(refused, `Group ${group} does not take the offset: ${why}.`)
+  }
+
+  /** Where a group reads next; undefined where it has committed nothing. Throws KafkaError. */
+  async committed(group: string): Promise<bigint | undefined> {
+    const connection = await this.#coordinatorOf(group)
+    const { error, found } = await connection.send(committedOffset(group, this.#name))
+    if (error === 0) return found?.offset
+    throw brokerError(error, `Group ${group} does not tell its offset: ${nameOfBrokerError(error)}.`)
+  }
+
+  async #coordinatorOf(group: string): Promise<BrokerConnection> {
+    const { error, node } = await this.#cluster.ask(findGroup(group))
+    if (error === 0) return await this.#cluster.broker(node)
+    throw brokerError(error, `Group ${group} has no coordinator now: ${nameOfBrokerError(error)}.`)
   }
 
   async #ask<Answer extends { error: number; throttle?: number }>(request: Request<Answer>): Promise<Answer> {

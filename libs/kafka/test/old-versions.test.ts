@@ -1,8 +1,9 @@
-import { type Kafka, noLeaks, startKafka } from '@millrace/testkit'
+import { eventually, type Kafka, noLeaks, startKafka } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { BrokerConnection } from '../src/connection.ts'
 import { Cluster } from '../src/index.ts'
 import { fetchLog } from '../src/requests/fetch.ts'
+import { commitOffset, committedOffset, findGroup } from '../src/requests/group-offset.ts'
 import { metadata } from '../src/requests/metadata.ts'
 import type { Request } from '../src/requests/request.ts'
 import { newProducerId } from '../src/requests/transactional-id.ts'
@@ -39,6 +40,17 @@ test('Kafka answers every version of what Event Hubs speaks old versions of', as
   const newest = fetched.at(-1)
   expect(newest?.records.length).toBeGreaterThan(0)
   for (const answer of fetched) expect(answer).toEqual(newest)
+  // Kafka makes its own topic for groups.
+  const commit = commitOffset('g', { topic: 't', partition: 0 }, { offset: 1n, leaderEpoch: 0 })
+  const find = findGroup('g')
+  const isCommitted = async () => (await connection.send(find)).error === 0 && (await connection.send(commit)) === 0
+  await eventually(isCommitted, { what: 'a commit', timeout: 30_000 })
+  for (const answer of await answersOf(connection, committedOffset('g', { topic: 't', partition: 0 }))) {
+    expect(answer).toEqual({ error: 0, found: { offset: 1n, metadata: '' } })
+  }
+  for (const answer of await answersOf(connection, committedOffset('another', { topic: 't', partition: 0 }))) {
+    expect(answer).toEqual({ error: 0, found: undefined })
+  }
   for (const answer of await answersOf(connection, newProducerId)) {
     expect(answer).toMatchObject({ error: 0, producerEpoch: 0 })
   }

@@ -19,7 +19,10 @@ export interface KafkaSource {
   onGap: 'stop' | 'earliest'
   /** Whether records of transactions that were aborted, or are open, are read. */
   isolation: 'readCommitted' | 'readUncommitted'
-  /** The group whose offsets follow the lanes, for tools that watch lag; nobody ever joins it. Absent: by the route's name. */
+  /**
+   * The group whose offsets follow the lanes, for tools that watch lag, and where `start: committed` begins; nobody ever
+   * joins it. Absent: by the route's name.
+   */
   group?: string | undefined
 }
 

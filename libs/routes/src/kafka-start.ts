@@ -1,15 +1,17 @@
-/** Where a Kafka source begins: the four ways of saying it. */
+/** Where a Kafka source begins: the five ways of saying it. */
 import { z } from 'zod'
 import { findingsOf } from './finding.ts'
 import { exactlyOne, oneOf, record } from './fields.ts'
 
 /**
- * `earliest` and `latest` of each partition; the first record of this time or later (milliseconds since the epoch); or
+ * `earliest` and `latest` of each partition; what the source's group has `committed`, or the earliest where it has
+ * committed nothing; the first record of this time or later (milliseconds since the epoch); or
  * an offset a partition, by topic: the next record to read. Partitions that `offsets` leaves out begin at the earliest.
  */
 export type KafkaStart =
   | 'earliest'
   | 'latest'
+  | 'committed'
   | { time: number }
   | { offsets: { [topic: string]: { [partition: string]: string } } }
 
@@ -48,7 +50,7 @@ const offset = z.codec(z.union([z.string(), z.number()], { error: 'expected an o
   encode: digits => digits,
 })
 
-const word = oneOf('earliest', 'latest')
+const word = oneOf('earliest', 'latest', 'committed')
 const given = exactlyOne({ time: time.optional(), offsets: record(record(offset)).optional() })
 
 /** As it is written: a word, or a map of one field. No union of zod's, whose messages would not say which was meant. */

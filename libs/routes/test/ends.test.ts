@@ -69,6 +69,7 @@ test('where a connection is missing, the rest is still checked by what it looks 
 describe('Kafka sources', () => {
   test.each([
     ['start: latest', 'latest'],
+    ['start: committed', 'committed'],
     ['start: { time: 2026-01-31 }', { time: Date.UTC(2026, 0, 31) }],
     ['start: { time: "2026-01-31T12:00:00+01:00" }', { time: Date.UTC(2026, 0, 31, 11) }],
     ['start: { time: 1700000000000 }', { time: 1_700_000_000_000 }],
@@ -80,7 +81,7 @@ describe('Kafka sources', () => {
   ])('%s', (field, start) => expect(read(`${kafka}, ${field}`, toMqtt).source).toMatchObject({ start }))
 
   test.each([
-    ['start: newest', 'spec.source.start: expected one of earliest, latest'],
+    ['start: newest', 'spec.source.start: expected one of earliest, latest, committed'],
     ['start: 5', 'spec.source.start: expected a map of fields'],
     ['start: {}', 'spec.source.start: exactly one of these must stand here: time, offsets'],
     ['start: { tiem: 5 }', 'spec.source.start.tiem: unknown field; known here: time, offsets; did you mean "time"?'],

@@ -16,7 +16,7 @@ test.each([
     'event-hubs.yaml',
     ['compression', 'copyMqttProperties', 'kafkaAcks', 'sharedSubscription', 'consumerGroupId', 'qos'],
   ],
-  ['kafka.yaml', ['name']],
+  ['kafka.yaml', []],
 ])('the documents of examples/iot-mq/%s are valid, and what lowers or differs is told', (file, warned) => {
   const { problems, connections, routes } = readDocuments(example(file))
   expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])

@@ -28,7 +28,7 @@ test('mqttToKafka is a route from the local broker to Kafka', () => {
 test('kafkaToMqtt is a route from Kafka to the local broker', () => {
   expect(routeOf({ routes: [down] })).toMatchObject({
     name: 'map-down',
-    source: { protocol: 'kafka', connection: 'hub', topics: ['t'], group: 'down', start: 'earliest' },
+    source: { protocol: 'kafka', connection: 'hub', topics: ['t'], group: 'down', start: 'committed' },
     sink: { protocol: 'mqtt', connection: 'hub-local', topic: 'b', qos: 1 },
     headers: 'none',
   })
@@ -37,8 +37,12 @@ test('kafkaToMqtt is a route from Kafka to the local broker', () => {
 test('the group is the route’s name, behind the prefix where there is one', () => {
   expect(routeOf({ routes: [down.replace('name', 'consumerGroupId: pre, name')] }).source).toMatchObject({
     group: 'pre-down',
+    start: 'committed',
   })
-  expect(told({ routes: [down] }).join()).toContain('kafkaToMqtt.name: the topic is read from its earliest record')
+  expect(notes({ routes: [down] }).join()).toContain('kafkaToMqtt.name: reading begins where the group down has got to')
+  expect(told({ routes: [down.replace('name', 'consumerGroupId: pre, name')] }).join()).toContain(
+    'kafkaToMqtt.consumerGroupId: reading begins where the group pre-down has got to, else with the first record; how',
+  )
 })
 
 test.each([

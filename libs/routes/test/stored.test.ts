@@ -65,6 +65,7 @@ const kafkaOptions = fc.record(
     start: fc.constantFrom(
       'earliest',
       'latest',
+      'committed',
       '{ time: 2026-01-31T12:00:00.5Z }',
       '{ time: 0 }',
       '{ offsets: { orders: { 0: 5, 1: "9007199254740993" } } }',

@@ -1,4 +1,4 @@
-/** The group whose offsets follow a lane, so that tools see its lag. Nothing is ever read from there. */
+/** The group whose offsets follow a lane, so that tools see its lag. Only a lane that is new may begin there. */
 import { KafkaError, type PartitionLog } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import type { Position } from './position.ts'
@@ -8,7 +8,7 @@ const every = 5_000
 
 /** Commits what is stored, from time to time. */
 export class Group {
-  readonly #name: string
+  readonly name: string
   readonly #tell: (problem: Problem | undefined) => void
   /** What was passed on and is not stored yet, in order: up to which ordinal of the lane, and where reading goes on. */
   readonly #passed: { ordinal: number; next: Position }[] = []
@@ -19,7 +19,7 @@ export class Group {
 
   /** `tell` is given why the group is behind, and undefined when it is not any more. */
   constructor(name: string, tell: (problem: Problem | undefined) => void) {
-    this.#name = name
+    this.name = name
     this.#tell = tell
   }
 
@@ -47,7 +47,7 @@ export class Group {
     this.#underWay = true
     this.#triedAt = performance.now()
     try {
-      await log.commit(this.#name, next)
+      await log.commit(this.name, next)
       this.#committed = next
       this.#tell(undefined)
     } catch (error) {

@@ -15,7 +15,7 @@ import { type Cluster, PartitionLog } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import { isTopicPattern, type KafkaSource, sourceOf, topicMatcher } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
-import { partitionOf, positionText, startOf } from './position.ts'
+import { earliestOf, partitionOf, positionText } from './position.ts'
 
 /** Milliseconds between looks; the shorter one while something that the route names is missing. */
 const lookEvery = { complete: 30_000, missing: 5_000 }
@@ -54,7 +54,7 @@ class Lister {
 
   async #openLate(cluster: Cluster, found: readonly string[]): Promise<void> {
     const { start } = this.#source
-    if (start === 'earliest' || (typeof start === 'object' && 'offsets' in start)) return
+    if (start === 'earliest' || start === 'committed' || (typeof start === 'object' && 'offsets' in start)) return
     const { lanes, looked } = await this.#kept()
     const known = new Set([...lanes, ...(this.#told ?? [])])
     const wasLookedFor = topicMatcher(this.#told === undefined ? looked : this.#source.topics)
@@ -77,7 +77,7 @@ class Lister {
     const partition = partitionOf(lane)
     const log = new PartitionLog(cluster, partition, this.#source.isolation)
     await log.locate()
-    const position = positionText(await startOf(log, partition, 'earliest'))
+    const position = positionText(await earliestOf(log))
     await openLane({
       ...side,
       tell: problem => problem && this.#context.state('holding', problem),

@@ -44,21 +44,35 @@ export function partitionOf(lane: string): PartitionName {
   return { topic, partition: Number(partition) }
 }
 
-/** Where a new lane begins, as the route's `start` says. Throws KafkaError. */
+/**
+ * Where a new lane begins, as the route's `start` says. Throws KafkaError: also where its group can't be asked, for what
+ * the group has read would come again.
+ */
 export async function startOf(
   log: PartitionLog,
   { topic, partition }: PartitionName,
-  start: KafkaStart,
+  { start, group }: { start: KafkaStart; group: string },
 ): Promise<Position> {
-  const { clusterId, topicId } = log
-  const begin = (offset: bigint): Position => ({ clusterId, topicId, offset, leaderEpoch: -1 })
-  if (typeof start === 'string') return begin(await log.offsetAt(start))
+  if (start === 'committed') {
+    const offset = await log.committed(group)
+    return offset === undefined ? await earliestOf(log) : placeIn(log, offset)
+  }
+  if (typeof start === 'string') return placeIn(log, await log.offsetAt(start))
   if ('offsets' in start) {
     const offset = start.offsets[topic]?.[partition]
-    return begin(offset === undefined ? await log.offsetAt('earliest') : BigInt(offset))
+    return offset === undefined ? await earliestOf(log) : placeIn(log, BigInt(offset))
   }
   const offset = await log.offsetAt(start.time)
-  return begin(offset < 0n ? await log.offsetAt('latest') : offset)
+  return placeIn(log, offset < 0n ? await log.offsetAt('latest') : offset)
+}
+
+/** Where the log begins. Throws KafkaError. */
+export async function earliestOf(log: PartitionLog): Promise<Position> {
+  return placeIn(log, await log.offsetAt('earliest'))
+}
+
+function placeIn({ clusterId, topicId }: PartitionLog, offset: bigint): Position {
+  return { clusterId, topicId, offset, leaderEpoch: -1 }
 }
 
 /** Records that the position counts on are not in the log any more. */

@@ -11,7 +11,7 @@
  *    out, and the position moves past it.
  * 3. The next Fetch is sent as soon as the last one is with the lane, while that is being stored; where the lane has no
  *    room, none is sent (R8).
- * 4. Nothing but the position says where to go on: never the group's offset, never `start`, once there is a lane.
+ * 4. Nothing but the position says where to go on, once there is a lane: never `start`, and never the group's offset.
  */
 import { unlessAborted } from '@millrace/actor'
 import { AlarmError, StoppedError } from '@millrace/bus'
@@ -114,7 +114,8 @@ export class Source implements SourceEvents {
   async #begin(previous: string | undefined): Promise<string> {
     if (previous !== undefined && previous !== neverRead) this.#position = parsePosition(previous)
     else {
-      const begin = (log: PartitionLog) => startOf(log, this.#partition, this.#route.start)
+      const { start } = this.#route
+      const begin = (log: PartitionLog) => startOf(log, this.#partition, { start, group: this.#group.name })
       const position = await this.#withLog(begin, problem => this.#condition.reading(problem))
       if (position === undefined) throw new StoppedError('Stopped before the start was known.')
       this.#position = position

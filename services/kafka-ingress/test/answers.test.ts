@@ -4,6 +4,7 @@ import { eventually, noLeaks } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FakeBroker } from '../../../libs/kafka/test/fake-broker.ts'
 import { oldMessage } from '../../../libs/record/test/old-message.ts'
+import { putInto } from './fake-log.ts'
 import { numbers } from './producing.ts'
 import { Rig } from './rig.ts'
 
@@ -15,19 +16,8 @@ beforeAll(async () => {
 })
 afterAll(() => broker[Symbol.asyncDispose]())
 
-/** Puts a batch of values at the end of a topic's only partition, as the leader of an epoch does. */
-function put(topic: string, values: readonly string[], leaderEpoch = -1): Buffer {
-  const [log] = broker.logs.get(topic) ?? []
-  if (log === undefined) throw new Error(`no topic ${topic}`)
-  const builder = new BatchBuilder()
-  for (const value of values) builder.add(viewOf({ timestamp: 1, key: null, value: Buffer.from(value), headers: [] }))
-  const batch = builder.finish()
-  batch.writeBigInt64BE(log.end, 0)
-  batch.writeInt32BE(leaderEpoch, 12)
-  log.batches.push(batch)
-  log.end += BigInt(values.length)
-  return batch
-}
+const put = (topic: string, values: readonly string[], leaderEpoch?: number) =>
+  putInto(broker, { topic, values, leaderEpoch })
 
 /** Answers the next Fetches with these errors of Kafka's, one after another, then as it should be. */
 function failFetches(topic: string, ...codes: number[]): void {

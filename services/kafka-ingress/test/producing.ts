@@ -50,6 +50,12 @@ export class Producing {
     return offsets?.partitions[0]?.offset
   }
 
+  /** Commits where a group reads next in a topic's first partition, as its consumers do. */
+  async commit(groupId: string, topic: string, offset: number): Promise<void> {
+    const partitions = [{ partition: 0, offset: String(offset) }]
+    await this.#administer(admin => admin.setOffsets({ groupId, topic, partitions }))
+  }
+
   async #administer<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.client.admin()
     await admin.connect()

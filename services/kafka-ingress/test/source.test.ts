@@ -212,6 +212,41 @@ test('the group follows what is stored', async () => {
   expect(await producing.groupOffset('millrace-test-r', topic)).toBe('20')
 })
 
+describe('start: committed', () => {
+  test('goes on where a consumer of the group had got to, and then follows it', async () => {
+    await using rig = await Rig.start(kafka.brokers[0] ?? '')
+    const { topic, lane, options } = await newTopic()
+    await producing.send(topic, numbers(1, 20))
+    const group = `of-before-${topic}`
+    await producing.commit(group, topic, 12)
+    const run = rig.run(options({ start: 'committed', group }))
+    await rig.stored(8, lane)
+    expect(await rig.values(lane)).toEqual(numbers(13, 20))
+    await run.drain()
+    expect(await producing.groupOffset(group, topic)).toBe('20')
+  })
+
+  test('begins with the first record where the group has committed nothing', async () => {
+    await using rig = await Rig.start(kafka.brokers[0] ?? '')
+    const { topic, lane, options } = await newTopic()
+    await producing.send(topic, numbers(1, 10))
+    rig.run(options({ start: 'committed', group: `none-${topic}` }))
+    await rig.stored(10, lane)
+    expect(await rig.values(lane)).toEqual(numbers(1, 10))
+  })
+
+  test('at an offset that is gone is an alarm', async () => {
+    await using rig = await Rig.start(kafka.brokers[0] ?? '')
+    const { topic, options } = await newTopic()
+    await producing.send(topic, numbers(1, 20))
+    const group = `late-${topic}`
+    await producing.commit(group, topic, 2)
+    await producing.deleteBelow(topic, 10)
+    const run = rig.run(options({ start: 'committed', group }))
+    expect(await run.failure()).toMatchObject({ name: 'AlarmError', code: 'kafka_gap' })
+  })
+})
+
 test('a route that is deleted reads no more, and its lane is shut', async () => {
   await using rig = await Rig.start(kafka.brokers[0] ?? '')
   const { topic, lane, options } = await newTopic()

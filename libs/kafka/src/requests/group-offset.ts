@@ -3,6 +3,7 @@ import type { PartitionName } from './fetch.ts'
 import { findCoordinatorOf } from './find-coordinator.ts'
 import type { EpochOffset } from './list-offsets.ts'
 import { apis, type Request } from './request.ts'
+import { fetchOffset } from './transaction.ts'
 
 /** What a commit says that is no member's: brokers take it where the group has no members. */
 const noMember = { generation: -1, id: '' }
@@ -10,6 +11,11 @@ const noMember = { generation: -1, id: '' }
 /** Asks which broker keeps a group's offsets. */
 export function findGroup(group: string): Request<{ error: number; node: number }> {
   return findCoordinatorOf('group', group)
+}
+
+/** The offset that a group reads next, as `fetchOffset` gives it, from brokers of any age. */
+export function committedOffset(group: string, name: PartitionName): ReturnType<typeof fetchOffset> {
+  return { ...fetchOffset({ ...name, group }), api: apis.groupOffset }
 }
 
 /** Commits the offset that a group reads next, from outside of the group. Gives Kafka's error number; 0 is none. */

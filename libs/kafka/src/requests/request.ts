@@ -20,6 +20,7 @@ export const apis = {
   listOffsets: { name: 'ListOffsets', key: 2, least: 4, most: 5 },
   metadata: { name: 'Metadata', key: 3, least: 5, most: 10, flexibleFrom: 9 },
   offsetCommit: { name: 'OffsetCommit', key: 8, least: 6, most: 7 },
+  groupOffset: { name: 'OffsetFetch', key: 9, least: 1, most: 7, flexibleFrom: 6 },
   offsetFetch: { name: 'OffsetFetch', key: 9, least: 7, most: 7, flexibleFrom: 6 },
   findCoordinator: { name: 'FindCoordinator', key: 10, least: 1, most: 2 },
   apiVersions: { name: 'ApiVersions', key: 18, least: 0, most: 0 },

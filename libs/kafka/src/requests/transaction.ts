@@ -104,24 +104,25 @@ export function fetchOffset({
 }: PartitionName & { group: string }): Request<{ error: number; found: GroupOffset | undefined }> {
   return {
     api: apis.offsetFetch,
-    encode(to) {
+    encode(to, version) {
       to.string(group).array([topic], name => {
         to.string(name)
           .array([partition], id => to.int32(id))
           .end()
       })
-      to.int8(1).end() // none that may still be aborted
+      if (version >= 7) to.int8(1) // none that may still be aborted
+      to.end()
     },
-    decode(from) {
-      from.int32() // throttle
+    decode(from, version) {
+      if (version >= 3) from.int32() // throttle
       const [one] = readPartitions(from, () => {
         from.int32() // partition
         const offset = from.int64()
-        from.int32() // leader epoch
+        if (version >= 5) from.int32() // leader epoch
         const [metadata, error] = [from.string(), from.int16()]
         return { error, offset, metadata }
       })
-      const groupError = from.int16()
+      const groupError = version >= 2 ? from.int16() : 0
       from.end()
       const found = one === undefined || one.offset < 0n ? undefined : { offset: one.offset, metadata: one.metadata }
       return { error: groupError === 0 ? (one?.error ?? 0) : groupError, found }

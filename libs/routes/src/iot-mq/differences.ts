@@ -1,6 +1,7 @@
 /** What of a topic map means something else here than it did there, each told once, where it stands. */
 import { errorAt, type Finding, noteAt, warningAt } from '../finding.ts'
 import { legalName } from '../legal-name.ts'
+import { consumerGroup } from './consumer-group.ts'
 import type { ConnectorFacts } from './known-connectors.ts'
 import { batchLimits, compressionOf } from './sending.ts'
 import type { KafkaToMqtt, TopicMap } from './topic-map.ts'
@@ -63,12 +64,15 @@ function ofPartitions(spec: Spec, { instances }: ConnectorFacts): Finding[] {
   return [noteAt(path, 'differs', message)]
 }
 
-/** Where reading begins is not where the connector's group had got to; and nobody shares a subscription. */
-function ofReading({ consumerGroupId, sharedSubscription }: KafkaToMqtt, path: Path): Finding[] {
-  const field = consumerGroupId === undefined ? 'name' : 'consumerGroupId'
-  const message =
-    "the topic is read from its earliest record, not from the group's offsets; to go on from those, convert and write them into source.start.offsets"
-  const start = warningAt([...path, field], 'start', message)
+/** Reading goes on where the connector's group had got to, if that is what it was called; nobody shares a subscription. */
+function ofReading(route: KafkaToMqtt, path: Path): Finding[] {
+  const { consumerGroupId, sharedSubscription } = route
+  const begins = `reading begins where the group ${consumerGroup(route)} has got to, else with the first record`
+  const unsure = 'how the connector joined prefix and name is not documented: look which group there is'
+  const start =
+    consumerGroupId === undefined
+      ? noteAt([...path, 'name'], 'start', `${begins}: stop the connector first`)
+      : warningAt([...path, 'consumerGroupId'], 'start', `${begins}; ${unsure}; convert, and say it in source.group`)
   if (sharedSubscription === undefined) return [start]
   const shared = 'has no effect: partitions are shared out by themselves'
   return [start, warningAt([...path, 'sharedSubscription'], 'no_effect', shared)]

@@ -2,6 +2,7 @@
 import { type Derived, derive, from, type Translation } from '../derived.ts'
 import { meant } from '../fields.ts'
 import { errorAt, type Finding } from '../finding.ts'
+import { consumerGroup } from './consumer-group.ts'
 import { differences } from './differences.ts'
 import type { ConnectorFacts, Connectors } from './known-connectors.ts'
 import { legalName } from '../legal-name.ts'
@@ -70,7 +71,8 @@ function toMqtt({ map: { metadata, spec }, route, path }: Mapped<KafkaToMqtt>): 
       source: {
         connection: from(reference, legalName(spec.kafkaConnectorRef)),
         topics: from([...path, 'kafkaTopic'], [route.kafkaTopic]),
-        group: from([...path, 'consumerGroupId'], groupOf(route)),
+        start: from([...path, 'consumerGroupId'], 'committed'),
+        group: from([...path, 'consumerGroupId'], consumerGroup(route)),
       },
       sink: {
         connection: from(reference, localName(spec.kafkaConnectorRef)),
@@ -89,10 +91,6 @@ const headersOf = ({ copyMqttProperties }: TopicMap['spec']) =>
 /** How many clients share the subscription. */
 const sharers = ({ sharedSubscription }: MqttToKafka): number | undefined =>
   sharedSubscription && Math.max(1, sharedSubscription.groupMinimumShareNumber)
-
-/** The consumer group of a route: its name, behind the prefix where there is one. */
-const groupOf = ({ consumerGroupId, name }: KafkaToMqtt): string =>
-  consumerGroupId === undefined ? name : `${consumerGroupId}-${name}`
 
 function checkConnector({ spec }: TopicMap, connectors: Connectors): Finding[] {
   const name = legalName(spec.kafkaConnectorRef)
