@@ -10,12 +10,14 @@ interface Orders {
   topic: string
   records: number
   payloadBytes: number
+  /** So many partitions get the same share each, batch by batch; absent: the key says where a record goes. */
+  partitions?: number
 }
 
 const keys = 100
 const batch = 2_000
 
-const { brokers, topic, records, payloadBytes }: Orders = JSON.parse(process.argv[2] ?? '{}')
+const { brokers, topic, records, payloadBytes, partitions }: Orders = JSON.parse(process.argv[2] ?? '{}')
 const producer = new Kafka({ brokers, clientId: 'bench-preload', logLevel: logLevel.NOTHING }).producer()
 process.on('disconnect', () => process.exit(0))
 await producer.connect()
@@ -24,7 +26,8 @@ for (let first = 0; first < records; first += batch) {
     const number = first + index
     const value = Buffer.alloc(payloadBytes, 0x61)
     writeStamp(value, 0, { at: now(), publisher: 0, number })
-    return { key: `d${number % keys}`, value }
+    const partition = partitions === undefined ? {} : { partition: (first / batch) % partitions }
+    return { key: `d${number % keys}`, value, ...partition }
   })
   await producer.send({ topic, messages, acks: -1 })
 }
