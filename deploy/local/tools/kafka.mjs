@@ -1,6 +1,7 @@
 /** Kafka, broker and command line tools: its jars from Maven. Needs Java 17. */
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { preparedFor, prepareKafka } from '../servers/kafka.mjs'
 import { atLeast, environment, run, versionOf } from './command.mjs'
 import { installPackages } from './debian.mjs'
 import { installOnce, toolFolder } from './folders.mjs'
@@ -37,7 +38,9 @@ export async function ensureKafka(say) {
       '-DincludeScope=runtime',
     ])
   })
-  return { path: path.join(folder, 'libs'), version, from: 'Maven' }
+  const jars = path.join(folder, 'libs')
+  await installOnce(preparedFor(jars), into => prepareKafka(jars, into))
+  return { path: jars, version, from: 'Maven' }
 }
 
 /** @param {import('./folders.mjs').Say} say */
