@@ -24,6 +24,8 @@ export interface Counts {
   dropped: number
   /** Offsets that a log no longer had when they were to be read, where the route says to go on (Kafka's `onGap`). */
   skipped: number
+  /** Times that a log did not go on where it had been read to, and the route says to go on. */
+  gaps: number
   /** Of `filtered`, those that were left out because their time had passed (MQTT's message expiry). */
   expired: number
   /** Headers that were left out because the sink's protocol can't carry them. */
@@ -44,6 +46,7 @@ export function newCounts(): Counts {
     duplicates: 0,
     dropped: 0,
     skipped: 0,
+    gaps: 0,
     expired: 0,
     leftOut: 0,
     pending: 0,

@@ -37,6 +37,12 @@ export function actorFamilies(actors: readonly PlacedView[], instance: string): 
       series: of(({ measures }) => measures.counts.leftOut),
     },
     {
+      name: 'millrace_gaps_total',
+      help: 'Times that a log did not go on where it had been read to, and its route goes on with what is left.',
+      type: 'counter',
+      series: of(({ measures }) => measures.counts.gaps),
+    },
+    {
       name: 'millrace_records_pending',
       help: 'Records that wait: in the lane (sinks), or to be stored (sources).',
       type: 'gauge',

@@ -41,6 +41,8 @@ export type OpenLane = (start: (previous: string | undefined) => Promise<string>
 const missingFor = 15_000
 /** A position that only moved past what is not for readers is stored so often, in milliseconds, at most. */
 const markEvery = 1_000
+/** A gap that was passed over is shown for so many milliseconds; the log and the counter keep it. */
+const gapShownFor = 3_600_000
 /** A batch that has to be taken apart may come to so many bytes when it is decompressed. */
 const largestBatch = 256 * 2 ** 20
 /** Bytes that do not fit their checksum are fetched so often, before they are taken for what the log holds. */
@@ -60,6 +62,7 @@ export class Source implements SourceEvents {
   #unmarked = false
   #markedAt = 0
   #missingSince: number | undefined
+  #gapAt = Number.POSITIVE_INFINITY
   #damaged = { offset: -1n, reads: 0 }
   #roomAgain: () => void = () => {}
   /** The record whose way into the lane is measured, one at a time, and when it came; 0: none. */
@@ -158,6 +161,7 @@ export class Source implements SourceEvents {
       const fetched = await unlessAborted(log.fetch(this.#position.offset), over)
       if (fetched === undefined || !(await mayWrite(this.#context))) break
       this.#heldBack.look(fetched)
+      if (performance.now() - this.#gapAt >= gapShownFor) this.#condition.withdraw('kafka_gap')
       this.#pass(fetched, writer)
       this.#group.follow(log)
     }
@@ -185,6 +189,8 @@ export class Source implements SourceEvents {
     if (this.#route.onGap === 'stop') throw gapAlarm(message)
     this.#position = gap.next
     this.#unmarked = true
+    this.#gapAt = performance.now()
+    this.#context.counts.gaps++
     this.#context.counts.skipped += Number(gap.skipped)
     this.#notice('kafka_gap', `${message} Reading went on at offset ${gap.next.offset}.`)
   }

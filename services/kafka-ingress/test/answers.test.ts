@@ -1,7 +1,7 @@
 import { deadLetterStream, streamInfo } from '@millrace/bus'
 import { BatchBuilder, stampBatch, viewOf } from '@millrace/record'
 import { eventually, noLeaks } from '@millrace/testkit'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { FakeBroker } from '../../../libs/kafka/test/fake-broker.ts'
 import { oldMessage } from '../../../libs/record/test/old-message.ts'
 import { putInto } from './fake-log.ts'
@@ -240,7 +240,22 @@ test('where the route says so, a log that was cut goes on where it was cut', asy
   const run = rig.run({ lane: 'goes-on/0', source: { topics: ['goes-on'], onGap: 'earliest' } })
   await rig.stored(15, 'goes-on/0')
   expect(await rig.values('goes-on/0')).toEqual([...numbers(1, 6), ...numbers(104, 112)])
-  expect(run.told).toContain('running kafka_gap')
+  await run.is('running kafka_gap')
+})
+
+test('a gap that was passed over is told for an hour', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  await readAndCut(rig, 'told')
+  const run = rig.run({ lane: 'told/0', source: { topics: ['told'], onGap: 'earliest' } })
+  await run.is('running kafka_gap')
+  vi.useFakeTimers({ toFake: ['performance'] })
+  try {
+    vi.advanceTimersByTime(7_200_000)
+    await run.is('running')
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(run.counts.gaps).toBe(1)
 })
 
 test('a broker that asks for silence is not asked until it is over', async () => {
