@@ -47,7 +47,10 @@ export class ModelSink implements TransactionalSink {
     const refusals = []
     for (let index = 0; delivery.next(); index++) {
       if (this.refused(delivery.view)) refusals.push({ ...busy, index })
-      else this.#written.push(valueOf(delivery.view))
+      else {
+        this.#written.push(valueOf(delivery.view))
+        delivery.tap?.(() => ({ to: { topic: 'there' } }))
+      }
     }
     const fate = this.#next('write')
     if (fate === 'hold') return { is: 'hold', problem: busy }
