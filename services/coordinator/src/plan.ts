@@ -123,11 +123,12 @@ function rewrite(
   const heartbeat = instances.get(key)?.heartbeat
   const before = documents.get(key)?.document
   const startId = heartbeat?.startId ?? before?.startId ?? ''
-  const unchanged = before?.startId === startId ? before.actors : []
+  const unchanged = new Map((before?.startId === startId ? before.actors : []).map(actor => [actor.id, actor]))
   const fenced = new Map(heartbeat?.actors.filter(isFenced).map(({ id, epoch }) => [id, epoch]))
   const assigned = actors.map(({ actor }): ActorAssignment => {
-    const same = unchanged.find(it => isDeepStrictEqual(it, { ...actor, epoch: it.epoch }))
-    return same === undefined || same.epoch === fenced.get(actor.id) ? { ...actor, epoch: epochs.next() } : same
+    const same = unchanged.get(actor.id)
+    const stays = same !== undefined && isDeepStrictEqual(same, { ...actor, epoch: same.epoch })
+    return stays && same.epoch !== fenced.get(actor.id) ? same : { ...actor, epoch: epochs.next() }
   })
   return { term: epochs.term, startId, actors: assigned.sort((a, b) => compare(a.id, b.id)) }
 }
