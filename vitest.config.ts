@@ -1,30 +1,23 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { defineConfig } from 'vitest/config'
 
-const common = { testTimeout: 60_000, hookTimeout: 120_000, retry: 0 }
+/** The tests of the whole system first, which take longest: what is short fills what time is left at the end. */
+class WholeFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isWhole = ({ moduleId }: TestSpecification) => moduleId.includes('/deploy/local/test/')
+    const sorted = await super.sort(files)
+    return [...sorted.filter(isWhole), ...sorted.filter(file => !isWhole(file))]
+  }
+}
 
 export default defineConfig({
   test: {
-    projects: [
-      {
-        test: {
-          ...common,
-          name: 'parts',
-          include: ['{libs,services}/*/test/**/*.test.ts', 'cli/test/**/*.test.ts'],
-          // Two at a time: each file may run servers of its own, and a laptop has few cores.
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'whole',
-          include: ['deploy/local/test/**/*.test.ts'],
-          // One at a time: each runs everything, and hurts it.
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
-        },
-      },
-    ],
+    include: ['{libs,services}/*/test/**/*.test.ts', '{cli,deploy/local}/test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    retry: 0,
+    // Each runs servers of its own, and waits for them half of its time: three keep two cores busy.
+    maxWorkers: 3,
+    sequence: { sequencer: WholeFirst },
   },
 })

@@ -26,9 +26,9 @@ console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 
 /** @returns {Promise<import('./count.mjs').Count>} */
 async function everything() {
-  const tools = await ensureTools(['node', 'nats-server', 'mosquitto', 'kafka'])
+  const installed = ensureTools(['node']).then(({ node }) => ensureDependencies(line => console.log(line), node.path))
+  const [tools] = await Promise.all([ensureTools(['node', 'nats-server', 'mosquitto', 'kafka']), installed])
   for (const [name, tool] of Object.entries(tools)) console.log(`${name} ${tool.version}: ${tool.from}, ${tool.path}`)
-  await ensureDependencies(line => console.log(line), tools.node.path)
   const counts = []
   for (const [name, command] of Object.entries(checks)) counts.push(await check(name, command, tools.node.path))
   return sum([...counts, await tests(tools.node.path)])

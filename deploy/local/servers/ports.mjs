@@ -17,13 +17,15 @@ export class PortTakenError extends Error {
 const given = new Set()
 
 /**
- * A port that nobody listens on, and that was not given before. It is below the range that systems take for outgoing connections, so that nobody
- * gets it while a server that was killed is away.
+ * A port that nobody listens on, and that was not given before. It is below the range that systems take for outgoing
+ * connections, so that nobody gets it while a server that was killed is away; and each worker of the tests has ports of
+ * its own, so that none takes what another was given and does not listen on yet.
  * @returns {Promise<number>}
  */
 export async function freePort() {
+  const worker = Number(process.env.VITEST_POOL_ID ?? 0) % 8
   for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000)
+    const port = 15_000 + 8 * Math.floor(Math.random() * 2_125) + worker
     if (given.has(port) || !(await isFree(port))) continue
     given.add(port)
     return port

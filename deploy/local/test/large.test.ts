@@ -29,7 +29,7 @@ async function untilHalfStored(route: string): Promise<void> {
   await eventually(half, { what: 'a record is half stored', interval: 1, timeout: 30_000 })
 }
 
-test('records of 5 MB, with everything killed that they pass through', { timeout: 180_000 }, async () => {
+test('records of 5 MB, with everything killed that they pass through', { timeout: 300_000 }, async () => {
   const createTopic = "config: { max.message.bytes: '8000000' }"
   await whole.apply(ledgerRoute('large', { createTopic, sink: 'batch: { maxBytes: 6MiB }' }))
   await whole.untilRunning('large')
