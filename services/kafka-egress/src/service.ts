@@ -13,7 +13,7 @@ import { type ExactlyOnceSink, type KafkaSink, openSink } from './sink.ts'
  */
 const gathering = {
   atLeastOnce: { bytes: 2 * 2 ** 20, linger: 0 },
-  exactlyOnce: { bytes: 4 * 2 ** 20, linger: 20 },
+  exactlyOnce: { bytes: 4 * 2 ** 20, linger: 50 },
 }
 
 export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }

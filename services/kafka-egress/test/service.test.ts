@@ -25,6 +25,7 @@ beforeAll(async () => {
     letters: 'topic: "t-${record.key}"',
     moved: 'topic: moved',
     early: 'topic: early',
+    lingers: 'topic: lingers, batch: { linger: 2m, maxRecords: 4 }',
   })
 })
 afterAll(async () => {
@@ -103,6 +104,30 @@ test('what can’t be placed becomes dead letters, the rest goes on', { timeout:
   const letters = async () => (await streamInfo(installation.coordinator, deadLetterStream('letters')))?.state.messages
   await eventually(async () => (await letters()) === 2, { what: 'two dead letters', timeout: 30_000 })
   expect((await kafka.readAll('t-a')).map(({ value }) => String(value))).toEqual(['a:0', 'a:2', 'a:4'])
+})
+
+test('with a linger, what is enough goes out at once, and the rest when the instance is told to end', {
+  timeout: 100_000,
+}, async () => {
+  await kafka.createTopic('lingers')
+  const source = await openSource(installation, 'lingers')
+  await using instance = instanceOf(installation, 'lingers')
+  await instance.assign(actorOf('lingers', 1))
+  const waiting = async (records: number) => {
+    const counts = async () => (await instance.heartbeat())?.actors.map(({ counts }) => counts?.pending).join()
+    await eventually(async () => (await counts()) === String(records), { what: `${records} waiting`, timeout: 30_000 })
+  }
+  const values = async () => (await kafka.readAll('lingers')).map(({ value }) => String(value)).join()
+  await source.append(['a:0', 'a:1'])
+  await waiting(2)
+  expect(await values()).toBe('')
+  await source.append(['a:2', 'a:3'])
+  await eventually(async () => (await values()) === 'a:0,a:1,a:2,a:3', { what: 'four records', timeout: 30_000 })
+  await source.append(['a:4'])
+  await waiting(1)
+  await instance.kill('SIGTERM')
+  expect(instance.exitCode).toBe(0)
+  expect(await values()).toBe('a:0,a:1,a:2,a:3,a:4')
 })
 
 test('a lane given away while its owner is stopped: the old one writes nothing more', {
