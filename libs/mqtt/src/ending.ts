@@ -6,7 +6,8 @@ import { describeReason, reasonCode } from './reason-codes.ts'
 /**
  * How a connection to a broker ended, or why there is none.
  * - `ended`: by us, or aborted.
- * - `lost`: the network, the broker or TLS failed; may pass later.
+ * - `lost`: the network, the broker or TLS failed; may pass later. `hungUp`: an open connection was closed from there,
+ *   and nobody said why.
  * - `refused`: the broker said no, with a reason code.
  * - `takenOver`: another connection with this client id has the session now; who owns the lane must be asked before
  *   connecting again (R11).
@@ -14,16 +15,20 @@ import { describeReason, reasonCode } from './reason-codes.ts'
  */
 export type Ending =
   | { is: 'ended' }
-  | { is: 'lost'; problem: Problem }
+  | Lost
   | { is: 'refused'; problem: Problem; mayPassLater: boolean; reasonCode: number }
   | { is: 'takenOver'; problem: Problem }
   | { is: 'protocol'; problem: Problem }
 
+type Lost = { is: 'lost'; problem: Problem; hungUp?: boolean }
+
 const takenOver = 0x8e
+/** How a connection that was closed with bytes unread fails. */
+const hangUps = ['ECONNRESET', 'EPIPE']
 
 /** The network, or TLS, failed: `error` is Node's. */
-export function lost(broker: string, error: unknown): Ending {
-  const systemCode = error instanceof Error && 'code' in error ? String(error.code) : ''
+export function lost(broker: string, error: unknown): Lost {
+  const systemCode = codeOf(error)
   // An AggregateError, of all addresses of a name, has no message of its own.
   const detail = (error instanceof Error && error.message) || systemCode || String(error)
   const advice = tlsAdvice(systemCode)
@@ -32,7 +37,15 @@ export function lost(broker: string, error: unknown): Ending {
   return lostBy('tls_failed', `TLS with the MQTT broker ${broker} failed (${systemCode}): ${advice}.`)
 }
 
-const lostBy = (code: string, message: string): Ending => ({ is: 'lost', problem: { code, message } })
+/** An open connection was closed from the other end, or failed with Node's `error`. */
+export function broken(broker: string, error?: Error): Ending {
+  const hungUp = error === undefined || hangUps.includes(codeOf(error))
+  return { ...lost(broker, error ?? new Error('the broker closed the connection')), hungUp }
+}
+
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
+
+const lostBy = (code: string, message: string): Lost => ({ is: 'lost', problem: { code, message } })
 
 /** The broker's CONNACK said no. */
 export function refused(broker: string, code: number): Ending {

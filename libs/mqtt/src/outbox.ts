@@ -129,6 +129,14 @@ export class Outbox {
     return this.#entries[number]!
   }
 
+  /** The topic of an entry. */
+  topicOf(number: number): string {
+    const { bytes } = this.#to
+    let at = this.entry(number).start + 1
+    while (bytes[at++]! >= 0x80);
+    return bytes.toString('utf8', at + 2, at + 2 + bytes.readUInt16BE(at))
+  }
+
   /** The packet identifier of an entry. */
   packetIdOf(number: number): number {
     return (number % packetIds) + 1

@@ -38,8 +38,8 @@ export class Publishing {
   async send(outbox: Outbox, options: SendOptions): Promise<Sent | Ending> {
     const { limits } = this
     if (limits.maximumQos === 0 && outbox.needsAnswers) return { is: 'held', problem: noAnswers(this.#wire.broker) }
-    if (this.#over) return await this.closed
     outbox.rewind()
+    if (this.#over) return await this.closed
     const sending = new Sending(this.#wire, outbox, { ...options, limits })
     this.#sending = sending
     const watch = setInterval(() => sending.checkSilence(), patience)

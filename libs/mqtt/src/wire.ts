@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { Packet } from 'mqtt-packet'
 import { decodeControlPacket, encodeControlPacket, type ProtocolVersion } from './control-packets.ts'
-import { brokeProtocol, type Ending, lost } from './ending.ts'
+import { brokeProtocol, broken, type Ending, lost } from './ending.ts'
 import { ProtocolError } from './errors.ts'
 import { type Frame, Framer } from './framer.ts'
 
@@ -56,9 +56,9 @@ export class Wire {
     // It may reject before anybody waits for it.
     this.closed.catch(() => {})
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    socket.on('error', error => this.close(lost(broker, error)))
+    socket.on('error', error => this.close(broken(broker, error)))
     this.gone = new Promise(resolve => socket.once('close', () => resolve()))
-    socket.on('close', () => this.close(lost(broker, new Error('the broker closed the connection'))))
+    socket.on('close', () => this.close(broken(broker)))
   }
 
   /** Sends bytes; `written` is called when the system has taken them, or with an error where it never will. */

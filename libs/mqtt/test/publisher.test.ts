@@ -140,6 +140,27 @@ test('topics that the broker does not allow, and payloads that it does not take,
   await rm(folder, { recursive: true })
 })
 
+test.each([5, 4] as const)(
+  'a topic and a size over which mosquitto closes the connection stopped a lane for ever (protocol %i)',
+  async version => {
+    await using strict = await startMosquitto({ extra: 'message_size_limit 1000\nmax_packet_size 2000' })
+    const publisher = publisherTo(strict.port, { version })
+    const poison = [
+      { topic: 'x/\u0001', value: 'control character' },
+      { topic: 'x/\ufffe', value: 'non-character' },
+      { topic: 'large', value: 'x'.repeat(3_000) },
+    ]
+    const good = numbered(4, 'good', 1)
+    add(publisher, ...good.flatMap((one, n) => [one, ...poison.slice(n, n + 1)]))
+    const refused = async () => {
+      const outcome = await publisher.deliver()
+      return outcome.is === 'refused' ? outcome.refusals.map(({ index }) => index) : undefined
+    }
+    expect(await eventually(refused, { what: 'the others to pass' })).toEqual([1, 3, 5])
+    await publisher.close()
+  },
+)
+
 test('what is beyond the Maximum Packet Size of the broker is refused', async () => {
   await using strict = await startMosquitto({ extra: 'max_packet_size 2000' })
   const publisher = publisherTo(strict.port)

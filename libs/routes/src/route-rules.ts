@@ -42,8 +42,8 @@ export function checkMqttTopic(checked: Checked<string>): void {
   const fixed = Array.isArray(parts) ? parts.filter(part => part.is === 'text').map(({ text }) => text) : []
   if (Buffer.byteLength(fixed.join('')) > 65_535) {
     tell(checked, 'a topic has at most 65,535 bytes', { code: 'bad_topic' })
-  } else if (fixed.some(text => /[+#\0\t\n]/.test(text))) {
-    const message = 'a topic that is published to has no + or #, which are for topic filters, nor NUL, tab or line feed'
+  } else if (fixed.some(text => /[+#\p{Cc}\p{Noncharacter_Code_Point}]/u.test(text))) {
+    const message = 'a topic that is published to has no + or #, which are for topic filters, nor control characters'
     tell(checked, message, { code: 'bad_topic' })
   }
 }

@@ -60,5 +60,6 @@ export class Mapper {
 
 const noTopic: Problem = {
   code: 'no_topic',
-  message: "The topic that the route's template made is none to publish to: 1 to 65,535 bytes without + # and NUL",
+  message:
+    "The topic that the route's template made is none to publish to: 1 to 65,535 bytes without + # and control characters",
 }
