@@ -113,9 +113,11 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       },
       tap: answer => void this.#taps.set(assignment.id, answer),
     }
+    log.debug({ version: assignment.version }, 'actor begins')
     try {
       await this.#service.start(assignment, context)
     } finally {
+      log.debug('actor ended')
       this.#taps.delete(assignment.id)
     }
   }
@@ -179,8 +181,11 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
     return { restart: !final, reason }
   }
 
-  #logOf({ route, lane, role, epoch }: ActorAssignment) {
-    return this.#parts.log.child({ route, lane, role, epoch })
+  /** At the route's level, once the route is known. */
+  #logOf(assignment: ActorAssignment) {
+    const { route, lane, role, epoch } = assignment
+    const level = this.#found.get(assignment)?.route.logLevel
+    return this.#parts.log.child({ route, lane, role, epoch }, { ...(level !== undefined && { level }) })
   }
 }
 

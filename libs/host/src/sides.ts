@@ -28,7 +28,7 @@ export function sinkSide(
   { route: name, lane, uid, epoch }: ActorAssignment,
   context: ActorContext,
 ): Omit<DeliverOptions, 'sink' | 'state'> {
-  const { bus, installation, route, signal, draining, counts, latency } = context
+  const { bus, installation, route, signal, draining, counts } = context
   const tap = new Tap()
   context.tap(request => tap.answer(request, signal))
   return {
@@ -43,7 +43,18 @@ export function sinkSide(
     signal,
     draining,
     counts,
-    latency,
+    latency: traced(context),
     tap,
+  }
+}
+
+/** Tells of each batch that is delivered, where the route is traced. */
+function traced({ latency, log }: ActorContext): NonNullable<DeliverOptions['latency']> {
+  if (!log.isLevelEnabled('trace')) return latency
+  return {
+    observe(seconds, records) {
+      log.trace({ records, seconds }, 'delivered')
+      latency.observe(seconds, records)
+    },
   }
 }

@@ -146,6 +146,23 @@ test('a secret that an actor reads never reaches the log', async () => {
   }
 })
 
+test('a route logs at its own level, its failures as well', async () => {
+  await using rig = await Rig.start()
+  const levels: Record<string, string> = { loud: 'debug', fails: 'error', curious: 'error' }
+  rig.fieldsOf = name => ({ logLevel: levels[name] })
+  await rig.routes(1, 'loud', 'fails', 'curious')
+  await using service = rig.service('./probe.ts', { MILLRACE_LOG_LEVEL: 'warn' })
+  await rig.assign([sink('loud', 5), sink('fails', 5), sink('curious', 5)])
+  await rig.seen('all at work', ({ actors }) => actors.filter(({ state }) => state === 'running').length === 2)
+  await eventually(() => service.lines.some(({ msg }) => msg === 'actor failed'), { what: 'the failure' })
+  const of = (route: string) => [
+    ...new Set(service.lines.filter(line => line['route'] === route).map(({ msg }) => msg)),
+  ]
+  expect(of('loud')).toEqual(['actor begins', 'started', 'write'])
+  expect(of('fails')).toEqual(['actor failed'])
+  expect(of('curious')).toEqual([])
+})
+
 test('a process that another one replaces under its name does nothing more and exits with 75', async () => {
   await using rig = await Rig.start()
   await rig.routes(1, 'r')

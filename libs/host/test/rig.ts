@@ -117,6 +117,8 @@ export class Rig implements AsyncDisposable {
   readonly instances: Bucket<InstanceDocument>
   readonly #assignments: Bucket<z.infer<typeof assignmentDocument>>
   readonly #routes: Bucket<z.infer<typeof routesDocument>>
+  /** Fields of a route's spec, by its name. */
+  fieldsOf: (name: string) => object = () => ({})
   #revision = 0
 
   constructor(nats: NatsServer, bus: Bus) {
@@ -176,11 +178,12 @@ export class Rig implements AsyncDisposable {
     const { connections, routes, problems } = readDocuments([{ file: 'test.yaml', text: documents }])
     const route = routes[0]
     if (problems.length > 0 || route === undefined) throw new Error(`bad documents: ${JSON.stringify(problems)}`)
-    const kept = { uid: 'u', version, spec: storedRoute(route) }
+    const spec = storedRoute(route)
+    const kept = (name: string) => ({ uid: 'u', version, spec: Object.assign({}, spec, this.fieldsOf(name)) })
     const document = {
       installation: 'test',
       connections: Object.fromEntries(connections.map(connection => [connection.name, storedConnection(connection)])),
-      routes: Object.fromEntries(names.map(name => [name, kept])),
+      routes: Object.fromEntries(names.map(name => [name, kept(name)])),
     }
     await this.#routes.update('current', document, (await this.#routes.read('current'))?.revision ?? 0)
   }

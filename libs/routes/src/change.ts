@@ -93,4 +93,5 @@ const meanings: readonly (readonly [prefix: string, meaning: string])[] = [
   ['headers', 'what is stored and not delivered yet goes out by the new rule'],
   ['buffer', 'its stream is resized; what it holds stays'],
   ['deadLetters', 'its dead-letter stream is resized'],
+  ['logLevel', 'its lanes start anew, and log so'],
 ]

@@ -34,7 +34,12 @@ export interface Route {
   maxRecordBytes?: number | undefined
   /** The dead-letter stream. `maxAge` in milliseconds; absent: no limit. */
   deadLetters: { maxBytes: number; maxAge?: number | undefined }
+  /** The least level that is logged of it. Absent: the service's own. */
+  logLevel?: LogLevel | undefined
 }
+
+/** How much is logged of a route: of this severity and above. */
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
 /** A route's `spec`, as written (decode) and as kept (encode). */
 export type RouteSpec = Omit<Route, 'name'>
@@ -53,6 +58,7 @@ const between = {
   buffer: fields({ maxBytes: size({ atLeast: '4MiB', atMost: '1TiB' }).default(256 * MiB) }).prefault({}),
   maxRecordBytes: size({ atLeast: '1KiB', atMost: '1GiB' }).optional(),
   deadLetters,
+  logLevel: oneOf('trace', 'debug', 'info', 'warn', 'error').optional(),
 }
 
 const sources: Record<Protocol, z.ZodType<Source>> = { mqtt: mqttSource, kafka: kafkaSource }

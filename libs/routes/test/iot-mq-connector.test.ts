@@ -128,12 +128,11 @@ describe('localBrokerConnection', () => {
 })
 
 test('what is for its own containers is told to say nothing here', () => {
-  const rest = '  image: { tag: x }\n  logLevel: trace\n  nodeTolerations: []\n'
+  const rest = '  image: { tag: x }\n  nodeTolerations: []\n'
   const { notes } = translated(connector({ rest }))
-  expect(notes.map(note => note.replace(/^\S+ note: spec\.(\w+): says nothing here.*$/, '$1')).sort()).toEqual([
+  const silent = notes.filter(note => note.includes('says nothing here'))
+  expect(silent.map(note => note.replace(/^\S+ note: spec\.(\w+): says nothing here.*$/, '$1')).sort()).toEqual([
     'image',
-    'instances',
-    'logLevel',
     'nodeTolerations',
   ])
 })
@@ -143,6 +142,13 @@ test('a prefix of client ids is that of both connections', () => {
   expect(connections['hub']?.kafka?.clientIdPrefix).toBe('my-prefix')
   expect(connections['hub-local']?.mqtt?.clientIdPrefix).toBe('my-prefix')
   expect(notes.join()).toContain('spec.clientIdPrefix: clients are called <prefix>:<installation>-<route>-<subscriber>')
+})
+
+test('how to start as many instances is told', () => {
+  expect(translated(connector()).notes.join()).toContain(
+    'spec.instances: start each service that its routes use so often',
+  )
+  expect(translated(connector()).notes.join()).toContain('replicas: 2; Compose: --scale <service>=2')
 })
 
 test('no instances are told to stop nothing', () => {

@@ -78,6 +78,26 @@ test('a shared subscription has no effect on the way to MQTT', () => {
   expect(told({ routes: [shared] }).join()).toContain('kafkaToMqtt.sharedSubscription: has no effect')
 })
 
+describe('the connector’s logLevel', () => {
+  test.each(['trace', 'debug', 'info', 'warn', 'error'])('%s is that of its routes', logLevel => {
+    const { routes } = translated(connector({ rest: `  logLevel: ${logLevel}\n` }), topicMap({ routes: [up, down] }))
+    expect(Object.values(routes)).toMatchObject([{ logLevel }, { logLevel }])
+  })
+
+  test('fatal is error, and none is the services’ own', () => {
+    expect(routeOf({}, { rest: '  logLevel: fatal\n' })).toMatchObject({ logLevel: 'error' })
+    expect(translated(connector({ rest: '  logLevel: fatal\n' })).notes.join()).toContain('its routes log errors')
+    expect(routeOf({})).not.toHaveProperty('logLevel')
+  })
+
+  test('is known in the same command only, and that is told', () => {
+    const known = readDocuments([{ file: 'f', text: connector({ rest: '  logLevel: debug\n' }) }]).connections
+    const { routes, problems } = readDocuments([{ file: 'f', text: topicMap() }], known)
+    expect(routes[0]).not.toHaveProperty('logLevel')
+    expect(problems.map(({ message }) => message).join()).toContain('spec.kafkaConnectorRef: its routes log as the')
+  })
+})
+
 describe('copyMqttProperties', () => {
   test.each([
     ['true', 'iotOperations'],

@@ -38,6 +38,7 @@ const options = fc.record(
   {
     qos: fc.constantFrom(0, 1, 2),
     subscribers: fc.integer({ min: 1, max: 1024 }),
+    shareName: fc.constantFrom('ours', '"a group"'),
     sessionExpiry: fc.constantFrom('1m', '90s', '7d', '49710d'),
     retained: fc.constantFrom('include', 'skip'),
   },
@@ -96,6 +97,7 @@ const anySink = fc.oneof(
 const inBetween = fc.record({
   headers: fc.constantFrom('lossless', 'iotOperations', 'none'),
   filter: fc.constantFrom('record.key != null', 'record.time != null'),
+  logLevel: fc.constantFrom('trace', 'error'),
 })
 
 test('what is kept is read as what it was, and kept as it was, whatever the ends and their fields', () => {

@@ -22,6 +22,7 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
   const side = sinkSide(service.name, actor, context)
   const sink = await untilOpen(actor, context)
   if (sink === undefined) return
+  context.log.debug('connected')
   context.lowers(sink.lowers)
   await deliver({
     ...side,

@@ -19,11 +19,11 @@ async function start(actor: ActorAssignment, context: ActorContext): Promise<voi
 }
 
 /** Holds the lane until the broker lets us in, which shuts its owner before out (R9). */
-async function connect(sink: MqttSink, { signal, draining, state }: ActorContext): Promise<void> {
+async function connect(sink: MqttSink, { signal, draining, state, log }: ActorContext): Promise<void> {
   const over = AbortSignal.any([signal, draining])
   for (const wait = backoff(); !over.aborted; await delay(wait.next(), over)) {
     const problem = await sink.connect()
-    if (problem === undefined) return
+    if (problem === undefined) return log.debug('connected')
     state('holding', problem)
   }
 }

@@ -81,6 +81,7 @@ export class Source implements SourceEvents {
   }
 
   stored(ordinal: number): void {
+    this.#context.log.trace({ upTo: ordinal }, 'stored')
     this.#session?.acknowledge(ordinal)
     this.#movedAt = performance.now()
     if (this.#measured === 0 || ordinal < this.#measured) return
@@ -122,6 +123,8 @@ export class Source implements SourceEvents {
     const { session } = attempt
     this.#check(session)
     this.#laneIsNew = false
+    const { sessionPresent, sessionExpiry } = session
+    this.#context.log.debug({ clientId: this.#clientId, sessionPresent, sessionExpiry }, 'connected')
     this.#session = session
     session.start(publish => this.#receive(publish, writer))
     const ending = await Promise.race([this.#serve(session, writer), this.#drained])
@@ -186,6 +189,7 @@ export class Source implements SourceEvents {
     const old = this.#position.filters.filter(filter => !this.#filters.includes(filter))
     if (old.length > 0) await session.unsubscribe(old)
     for (const { code, message } of problems) this.#notice(code, message)
+    this.#context.log.debug({ filters: this.#filters, old }, 'subscribed')
     const news = !this.#position.subscribed || old.length > 0
     this.#moveTo({ clientId: this.#clientId, filters: this.#filters, subscribed: true })
     // From now on the broker keeps the session: to find it gone is an alarm, even if nothing ever came.

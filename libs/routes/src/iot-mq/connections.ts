@@ -85,7 +85,7 @@ function notesOf(spec: Connector['spec']): Finding[] {
   if (spec.image !== undefined) note('image', 'says nothing here: the services that you run are used')
   if (spec.nodeTolerations !== undefined)
     note('nodeTolerations', 'says nothing here: it is for who starts the services')
-  if (spec.logLevel !== undefined) note('logLevel', 'says nothing here: the services log what an operator needs')
+  if (spec.logLevel === 'fatal') note('logLevel', 'its routes log errors', 'differs')
   if (spec.clientIdPrefix !== undefined) {
     note(
       'clientIdPrefix',
@@ -94,7 +94,9 @@ function notesOf(spec: Connector['spec']): Finding[] {
     )
   }
   if (spec.instances > 0) {
-    note('instances', 'says nothing here, but with partitionStrategy: static: start each service as often as you like')
+    const { instances } = spec
+    const message = `start each service that its routes use so often (Kubernetes: replicas: ${instances}; Compose: --scale <service>=${instances}): no document says how many run`
+    note('instances', message, 'differs')
   } else {
     const message = 'its routes run all the same; delete them to stop them'
     findings.push(warningAt(['spec', 'instances'], 'no_effect', message))

@@ -19,7 +19,21 @@ export function differences({ metadata, spec }: TopicMap, facts: ConnectorFacts)
       ...(kafkaToMqtt && down ? [...called(kafkaToMqtt.name, down), ...ofReading(kafkaToMqtt, down)] : []),
     ]
   })
-  return [...ofCompression(spec, facts), ...ofBatching(spec, facts), ...ofPartitions(spec, facts), ...routes]
+  const all = [
+    ofConnector(facts),
+    ofCompression(spec, facts),
+    ofBatching(spec, facts),
+    ofPartitions(spec, facts),
+    routes,
+  ]
+  return all.flat()
+}
+
+/** Where only the connections of a connector are known, what else it says of its routes is not. */
+function ofConnector({ instances }: ConnectorFacts): Finding[] {
+  if (instances !== undefined) return []
+  const message = 'its routes log as the services do: give the KafkaConnector in the same command for its logLevel'
+  return [noteAt(['spec', 'kafkaConnectorRef'], 'differs', message)]
 }
 
 function ofCompression(spec: Spec, facts: ConnectorFacts): Finding[] {

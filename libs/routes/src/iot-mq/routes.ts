@@ -57,12 +57,13 @@ function toKafka({ map: { metadata, spec }, route, facts, path }: Mapped<MqttToK
         batch: from(['spec', 'batching'], batchOf(spec, facts)),
       },
       headers: headersOf(spec),
+      logLevel: from(reference, facts.logLevel),
     },
     whole: path,
   })
 }
 
-function toMqtt({ map: { metadata, spec }, route, path }: Mapped<KafkaToMqtt>): Derived {
+function toMqtt({ map: { metadata, spec }, route, facts, path }: Mapped<KafkaToMqtt>): Derived {
   const reference = ['spec', 'kafkaConnectorRef']
   return derive({
     kind: 'Route',
@@ -80,6 +81,7 @@ function toMqtt({ map: { metadata, spec }, route, path }: Mapped<KafkaToMqtt>): 
         qos: from([...path, 'qos'], route.qos),
       },
       headers: headersOf(spec),
+      logLevel: from(reference, facts.logLevel),
     },
     whole: path,
   })
