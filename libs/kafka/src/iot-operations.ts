@@ -17,6 +17,8 @@ const names: ReadonlyMap<HeaderName, HeaderName> = new Map([
   [mqttHeader.contentType, headerName('Content Type')],
 ])
 const messageExpiry = headerName('Message Expiry Interval')
+/** All of those names. */
+export const vendorNames: readonly string[] = [...names.values(), messageExpiry].map(({ text }) => text)
 /** The table has no place for them. */
 const leftOut = [mqttHeader.topic, mqttHeader.qos, mqttHeader.retain]
 

@@ -1,7 +1,8 @@
 import { noLeaks } from '@millrace/testkit'
-import { BatchReader, type Header, recordOf, viewOf } from '@millrace/record'
+import { BatchBuilder, BatchReader, type Header, recordOf, viewOf } from '@millrace/record'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { readAmqpHeaders } from '../src/amqp-headers.ts'
 import { amqpValue } from '../src/amqp-value.ts'
 import { Cluster, PartitionLog } from '../src/index.ts'
 import { logBatches } from '../src/log-batches.ts'
@@ -84,6 +85,22 @@ function longLength(length: number): Buffer {
   head.writeUInt32BE(length, 1)
   return head
 }
+
+test('correlation data that looked like a value of AMQP was altered on its way through a hub', () => {
+  const value = bytes('a1 03 62 61 72')
+  const names = [
+    'mqtt.correlation-data',
+    'user.mqtt.x',
+    'kafka.key',
+    'millrace.path',
+    'Correlation Data',
+    'traceparent',
+  ]
+  const builder = new BatchBuilder()
+  for (const name of names) builder.add(viewOf({ timestamp: 1, key: null, value: null, headers: [[name, value]] }))
+  const batch = builder.finish()
+  expect(readAmqpHeaders(batch)).toBe(batch)
+})
 
 test.each(['none', 'gzip'] as const)(
   'a log of a hub is read with the values that were meant (%s)',

@@ -8,8 +8,8 @@ import type { RecordView } from './record.ts'
 import { varintSize, writeVarint } from './varint.ts'
 import { emptyView } from './view.ts'
 
-/** What a header's value becomes; undefined: it stays as it is. */
-export type MapValue = (value: Buffer) => Buffer | undefined
+/** What the value of a header becomes; undefined: it stays as it is. `name` is UTF-8. */
+export type MapValue = (value: Buffer, name: Buffer) => Buffer | undefined
 
 /**
  * The batch with other values in its records' headers; all else of it is as it was: offsets, timestamps, compression,
@@ -41,7 +41,8 @@ function mapped(view: RecordView, map: MapValue): Buffer | undefined {
   let changes = false
   for (cursor.open(view); cursor.next(); ) {
     const { bytes, nameStart, nameEnd, valueStart, valueEnd } = cursor
-    const value = valueStart < 0 ? undefined : map(bytes.subarray(valueStart, valueEnd))
+    const name = bytes.subarray(nameStart, nameEnd)
+    const value = valueStart < 0 ? undefined : map(bytes.subarray(valueStart, valueEnd), name)
     changes ||= value !== undefined
     writer.name(bytes, nameStart, nameEnd)
     if (value === undefined) writer.value(bytes, valueStart, valueEnd)
