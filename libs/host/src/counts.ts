@@ -63,7 +63,7 @@ export interface Measures {
   latencyBeforeAt: number
   /** What a lister has found in this run. */
   lanes: readonly string[] | undefined
-  /** What a sink has found in this run that lowers the route's guarantee (R14). */
+  /** What it has found of its end in this run that lowers the route's guarantee (R14). */
   lowers: readonly Problem[]
 }
 

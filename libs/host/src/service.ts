@@ -45,7 +45,7 @@ export interface ActorContext<S extends z.ZodRawShape = z.ZodRawShape>
   readonly allowed: () => Promise<boolean>
   /** Of a lister: the lanes that the source has now, all of them. The coordinator places what is new among them. */
   readonly lanes: (names: readonly string[]) => void
-  /** Of a sink: R14, what its end was found not to do, all of it; it lowers the route's guarantee while this run lasts. */
+  /** R14: what its end was found not to do, all of it; it lowers the route's guarantee while this run lasts. */
   readonly lowers: (problems: readonly Problem[]) => void
   /** Of a sink: answers the operation `tap` for this actor, while this run lasts. */
   readonly tap: (answer: ControlAnswer) => void

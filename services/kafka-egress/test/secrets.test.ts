@@ -61,7 +61,7 @@ function answerTo(from: Reader): Writer {
   const login = from
     .bytes()
     .toString()
-    .replaceAll(/[\0\u0001]/g, ' ')
+    .replaceAll(/[^ -~]/g, ' ')
   repeated.push(login)
   // With this word kafkajs' error is not taken for a refused login, and its message is told.
   return to.int16(refused).string(`no connection for ${login}`).bytes(Buffer.alloc(0))

@@ -37,6 +37,7 @@ export class MqttSink implements Sink {
   readonly #publisher: Publisher
   readonly #mapper: Mapper
   #notice: Problem | undefined
+  #disconnected: Promise<void> = Promise.resolve()
   readonly #version: ReturnType<typeof versionOf>
 
   /** Throws TypeError where the route's sink is none of MQTT. */
@@ -68,7 +69,20 @@ export class MqttSink implements Sink {
   /** Connects, which shuts the lane's owner before out (R9); else says why not. */
   async connect(): Promise<Problem | undefined> {
     const result = await this.#publisher.connect()
-    return result instanceof Publishing ? undefined : result
+    if (!(result instanceof Publishing)) return result
+    const lost = () => {}
+    this.#disconnected = result.closed.then(lost, lost)
+    return undefined
+  }
+
+  /** Resolves when the connection that `connect` has made or found last has ended. */
+  get disconnected(): Promise<void> {
+    return this.#disconnected
+  }
+
+  /** Whether nothing is to be delivered now. */
+  get idle(): boolean {
+    return this.#publisher.idle
   }
 
   async write(delivery: Delivery): Promise<Outcome> {

@@ -189,6 +189,7 @@ export class Source implements SourceEvents {
     const old = this.#position.filters.filter(filter => !this.#filters.includes(filter))
     if (old.length > 0) await session.unsubscribe(old)
     for (const { code, message } of problems) this.#notice(code, message)
+    this.#context.lowers(problems.filter(({ code }) => code === 'qos_0_granted'))
     this.#context.log.debug({ filters: this.#filters, old }, 'subscribed')
     const news = !this.#position.subscribed || old.length > 0
     this.#moveTo({ clientId: this.#clientId, filters: this.#filters, subscribed: true })

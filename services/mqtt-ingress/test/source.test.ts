@@ -240,6 +240,16 @@ describe('a broker', () => {
     await run.drain()
   })
 
+  test('that grants QoS 0 only is told, and lowers the guarantee', async () => {
+    await using rig = await Rig.start()
+    await using broker = await startScriptedBroker([connack, suback(0)])
+    rig.brokerUrl = broker.url
+    const run = rig.run()
+    await run.is('running qos_0_granted')
+    expect(run.lowers).toEqual(['qos_0_granted'])
+    await run.drain()
+  })
+
   test('that sends what is no MQTT is left, and connected to again', async () => {
     await using rig = await Rig.start()
     const answers = [connack, Buffer.concat([suback(1), Buffer.from('GET / HTTP/1.1')])]
