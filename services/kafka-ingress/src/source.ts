@@ -87,6 +87,7 @@ export class Source implements SourceEvents {
   }
 
   stored(ordinal: number): void {
+    this.#context.log.trace({ upTo: ordinal }, 'stored')
     this.#group.stored(ordinal)
     if (this.#measured === 0 || ordinal < this.#measured) return
     this.#context.latency.observe((Date.now() - this.#measuredFrom) / 1000)
@@ -122,6 +123,7 @@ export class Source implements SourceEvents {
       const position = await this.#withLog(begin, problem => this.#condition.reading(problem))
       if (position === undefined) throw new StoppedError('Stopped before the start was known.')
       this.#position = position
+      this.#context.log.debug({ offset: String(position.offset) }, 'the lane is new, and begins here')
     }
     return this.position()
   }
@@ -155,6 +157,8 @@ export class Source implements SourceEvents {
     const { signal, draining } = this.#context
     const over = AbortSignal.any([signal, draining])
     await this.#compare(log)
+    const { offset, leaderEpoch } = this.#position
+    this.#context.log.debug({ offset: String(offset), leaderEpoch }, 'reading')
     this.#condition.reading(undefined)
     while (!over.aborted) {
       if (!writer.room) await unlessAborted(this.#room(), over)

@@ -50,21 +50,26 @@ describe('a slot that retires', () => {
 })
 
 describe('a slot whose messages are thrown away', () => {
-  test('ends its session at once, so that nothing of it flows into the next route of that name', async () => {
-    await using rig = await Rig.start()
-    const first = rig.run()
-    await first.is('running')
-    await first.drain()
-    await rig.publish(...numbered(1, 100))
-    await rig.run({ retire: true, discard: true }).ended
-    await rig.publish(['t/1', 'for nobody'])
-    // Of a lane that was deleted nobody would say that; here it is still there, and shows that the session is not.
-    const next = rig.run()
-    await next.is('running session_lost')
-    await rig.publish(['t/1', 'next'])
-    await rig.stored(1)
-    expect(await rig.values()).toEqual(['next'])
-  })
+  test.each([undefined, 'line-1'])(
+    'ends its session at once, and none of it flows into the next route of that name (prefix %s)',
+    async prefix => {
+      await using rig = await Rig.start()
+      rig.clientIdPrefix = prefix
+      const first = rig.run()
+      await first.is('running')
+      await first.drain()
+      expect(await rig.position()).toMatchObject({ clientId: prefix === undefined ? 'test-r-0' : 'line-1:test-r-0' })
+      await rig.publish(...numbered(1, 100))
+      await rig.run({ retire: true, discard: true }).ended
+      await rig.publish(['t/1', 'for nobody'])
+      // Of a lane that was deleted nobody would say that; here it is still there, and shows that the session is not.
+      const next = rig.run()
+      await next.is('running session_lost')
+      await rig.publish(['t/1', 'next'])
+      await rig.stored(1)
+      expect(await rig.values()).toEqual(['next'])
+    },
+  )
 
   test('does not wait for a broker that is down', async () => {
     await using rig = await Rig.start()

@@ -43,6 +43,7 @@ export class Rig implements AsyncDisposable {
   brokerUrl: string
   /** What they speak. */
   brokerVersion: 5 | '3.1.1' = 5
+  clientIdPrefix: string | undefined
   #epoch = 0
   #publisher: MqttClient | undefined
   readonly #runs: ActorRun[] = []
@@ -76,8 +77,9 @@ export class Rig implements AsyncDisposable {
       source: { connection: 'plant', topics: ['t/#'], ...source },
       sink: { connection: 'lake', topic: 'x' },
     }
+    const { brokerUrl: url, brokerVersion: version, clientIdPrefix } = this
     return documentsFrom(
-      ['Connection', 'plant', { mqtt: { url: this.brokerUrl, version: this.brokerVersion, keepAlive: '1s' } }],
+      ['Connection', 'plant', { mqtt: { url, version, keepAlive: '1s', ...(clientIdPrefix && { clientIdPrefix }) } }],
       ['Connection', 'lake', { kafka: { brokers: ['127.0.0.1:9092'] } }],
       ['Route', laneName.route, spec],
     )
