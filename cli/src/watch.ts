@@ -1,7 +1,7 @@
 /**
  * `millrace apply --watch`: what the files say applies, at the start and whenever they have changed and come to rest.
- * Files that are not valid are told and change nothing; a document that vanishes is told, and what it said stays: only
- * `millrace delete` ends a route.
+ * Files that are not valid are told and change nothing; what is refused for now is told and tried again. A document that
+ * vanishes is told, and what it said stays: only `millrace delete` ends a route.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Documents, SourceFile } from '@millrace/routes'
@@ -15,6 +15,8 @@ import type { Output, Terminal } from './terminal.ts'
  * notifications would miss what happens on other machines, and behind symbolic links that are swapped as Kubernetes does.
  */
 const every = 500
+/** Milliseconds until what was refused is tried again, at first and at most: what is in the way may pass. */
+const again = { first: 1_000, most: 30_000 }
 
 /** Applies them until Ctrl-C; ends by itself only where what it is to watch can't be. */
 export async function applyAgain({ file, output }: { file: string[] } & Output, terminal: Terminal): Promise<void> {
@@ -22,11 +24,10 @@ export async function applyAgain({ file, output }: { file: string[] } & Output, 
     throw new CommandError('invalid', 'standard input can not be watched; name a file or a folder')
   const applier = new Applier({ output }, terminal)
   let before: string | undefined
-  let dealtWith: string | undefined
   for (;;) {
     const look = await readFiles(file, terminal).catch(asProblem)
     const seen = JSON.stringify(look instanceof CommandError ? look.message : look)
-    if (seen === before && seen !== dealtWith && (await applier.apply(look))) dealtWith = seen
+    if (seen === before) await applier.apply(seen, look)
     before = seen
     await wait(every, undefined, { signal: terminal.signal })
   }
@@ -38,25 +39,47 @@ class Applier {
   readonly #terminal: Terminal
   #names: string[] = []
   #told: string | undefined
+  /** The state that was given last, when it is tried again (never, once it is dealt with), and how long to wait after that. */
+  #seen: string | undefined
+  #againAt = 0
+  #wait = again.first
 
   constructor(options: Output, terminal: Terminal) {
     this.#options = options
     this.#terminal = terminal
   }
 
-  /** Whether this state is dealt with: applied, or refused for good. It is told once why it is not. */
-  async apply(look: SourceFile[] | CommandError): Promise<boolean> {
+  /**
+   * Applies a state of the files, unless that is dealt with: applied, or not valid. What is refused for a reason that may
+   * pass (no room, no leader, a route that has to be deleted first) is tried again, ever more rarely. All is told once.
+   */
+  async apply(seen: string, look: SourceFile[] | CommandError): Promise<void> {
+    const isNew = seen !== this.#seen
+    if (isNew) this.#wait = again.first
+    else if (performance.now() < this.#againAt) return
+    this.#seen = seen
     try {
-      if (look instanceof CommandError) throw look
-      this.#tellMissing(await applyFiles(look, this.#options, this.#terminal))
-      this.#told = undefined
-      return true
+      await this.#applyNow(look, isNew)
+      this.#againAt = Number.POSITIVE_INFINITY
     } catch (error) {
       const { ending, message } = asProblem(error)
-      if (message !== this.#told) this.#terminal.err(`millrace: ${message}; what applied before runs on`)
+      const mayPass = ending !== 'invalid'
+      this.#againAt = mayPass ? performance.now() + this.#wait : Number.POSITIVE_INFINITY
+      this.#wait = Math.min(2 * this.#wait, again.most)
+      const hint = mayPass ? ', and this is tried again' : ''
+      if (message !== this.#told) this.#terminal.err(`millrace: ${message}; what applied before runs on${hint}`)
       this.#told = message
-      return ending !== 'unreachable'
     }
+  }
+
+  async #applyNow(look: SourceFile[] | CommandError, isNew: boolean): Promise<void> {
+    if (look instanceof CommandError) throw look
+    const said: string[] = []
+    const out = (text: string): void => void said.push(text)
+    const terminal = { ...this.#terminal, out, ...(!isNew && { err: () => undefined }) }
+    this.#tellMissing(await applyFiles(look, this.#options, terminal))
+    for (const text of said) this.#terminal.out(text)
+    this.#told = undefined
   }
 
   #tellMissing({ connections, routes }: Documents): void {

@@ -85,6 +85,13 @@ spec: { source: { connection: local-mqtt, topics: [${topics}] }, sink: { connect
   await seen('route other is in the files no more, and stays as it is; millrace delete route other ends it', 'told')
   expect(await topicsOf('other')).toEqual(['other'])
 
+  const moved = connections.replaceAll(/mqtt:\/\/[^\s"']+/g, 'mqtt://127.0.0.1:1884')
+  await swap({ 'connections.yaml': moved, 'route.yaml': routeFor('c') })
+  await seen('delete the route (its messages are delivered first), then apply it again.; what applied', 'it is refused')
+  expect(await led.cli(['delete', 'route', 'r', 'other', '--discard', '--yes'])).toMatchObject({ code: 0 })
+  await seen('+ Route r (starts anew with its connection local-mqtt)\napplied', 'what can pass now applies')
+  expect(err.match(/would read another broker/g)).toHaveLength(1)
+
   child.kill('SIGINT')
   expect(child.exitCode ?? (await once(child, 'exit'))[0]).toBe(130)
 })

@@ -102,6 +102,6 @@ async function remove({ bus, store, kept }: Ending, { name, uid, sink }: KnownRo
 /** An alarm of a lane that is to end, and how to be rid of it. */
 function withWayOut(error: unknown, route: string): unknown {
   if (!(error instanceof AlarmError)) return error
-  const message = `${error.message} The lane stays, with what it holds, until that is put right; \`millrace delete ${route} --discard\` gives it up, with the whole route.`
+  const message = `${error.message} The lane stays, with what it holds, until that is put right; \`millrace delete route ${route} --discard\` gives it up, with the whole route.`
   return new AlarmError(error.code, message)
 }

@@ -83,7 +83,7 @@ test('a lane that is an older copy than its position is never taken for delivere
   const { problems, step, retiring } = await ending(alone, 1_000)
   expect(await step()).toBe(false)
   expect(await retiring()).toEqual(['0'])
-  const message = expect.stringMatching(/ending lane 0: .* `millrace delete r --discard` gives it up/)
+  const message = expect.stringMatching(/ending lane 0: .* `millrace delete route r --discard` gives it up/)
   expect(problems.all).toMatchObject([{ route: 'r', lane: '0', code: 'totals_differ', message }])
 })
 
