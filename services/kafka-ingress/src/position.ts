@@ -49,7 +49,7 @@ export function partitionOf(lane: string): PartitionName {
  * the group has read would come again.
  */
 export async function startOf(
-  log: PartitionLog,
+  log: Pick<PartitionLog, 'clusterId' | 'topicId' | 'offsetAt' | 'committed'>,
   { topic, partition }: PartitionName,
   { start, group }: { start: KafkaStart; group: string },
 ): Promise<Position> {
@@ -62,16 +62,18 @@ export async function startOf(
     const offset = start.offsets[topic]?.[partition]
     return offset === undefined ? await earliestOf(log) : placeIn(log, BigInt(offset))
   }
+  // In this order: what is written between the two questions is of that time or later.
+  const end = await log.offsetAt('latest')
   const offset = await log.offsetAt(start.time)
-  return placeIn(log, offset < 0n ? await log.offsetAt('latest') : offset)
+  return placeIn(log, offset < 0n ? end : offset)
 }
 
 /** Where the log begins. Throws KafkaError. */
-export async function earliestOf(log: PartitionLog): Promise<Position> {
+export async function earliestOf(log: Pick<PartitionLog, 'clusterId' | 'topicId' | 'offsetAt'>): Promise<Position> {
   return placeIn(log, await log.offsetAt('earliest'))
 }
 
-function placeIn({ clusterId, topicId }: PartitionLog, offset: bigint): Position {
+function placeIn({ clusterId, topicId }: Pick<PartitionLog, 'clusterId' | 'topicId'>, offset: bigint): Position {
   return { clusterId, topicId, offset, leaderEpoch: -1 }
 }
 

@@ -200,7 +200,11 @@ export class Source implements SourceEvents {
   }
 
   #checkDeleted(error: unknown): void {
-    if (!(error instanceof KafkaError) || obstacleOf(error) !== 'missing') return
+    if (!(error instanceof KafkaError) || obstacleOf(error) !== 'missing') {
+      // While nobody answers, nobody says that it is still missing.
+      this.#missingSince = undefined
+      return
+    }
     this.#missingSince ??= performance.now()
     if (this.#route.onGap !== 'stop' || performance.now() - this.#missingSince < missingFor) return
     throw gapAlarm(`${error.message} It was read up to offset ${this.#position.offset}, and is deleted.`)

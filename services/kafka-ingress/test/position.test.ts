@@ -1,7 +1,7 @@
 import { KafkaError, obstacleOf } from '@millrace/kafka'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { gapBefore, parsePosition, partitionOf, type Position, positionText } from '../src/position.ts'
+import { gapBefore, parsePosition, partitionOf, type Position, positionText, startOf } from '../src/position.ts'
 
 const position: Position = { clusterId: 'here', topicId: 'one', offset: 50n, leaderEpoch: 3 }
 
@@ -55,6 +55,21 @@ test('a position of before clusters were told apart is read', () => {
 test('a lane names its partition', () => {
   expect(partitionOf('a.b_c-d/12')).toEqual({ topic: 'a.b_c-d', partition: 12 })
   for (const lane of ['0', 'a/', '/1', 'a/-1', 'a/b', 'lister']) expect(() => partitionOf(lane)).toThrow(RangeError)
+})
+
+test('start: a time that is still to come: what was written while it was asked for was skipped', async () => {
+  let end = 7n
+  const growing = {
+    ...log(),
+    committed: async () => undefined,
+    offsetAt: async (place: unknown) => {
+      const answer = place === 'latest' ? end : -1n
+      end += 3n
+      return answer
+    },
+  }
+  const start = { start: { time: Date.now() + 1_000 }, group: 'g' }
+  expect(await startOf(growing, { topic: 't', partition: 0 }, start)).toMatchObject({ offset: 7n })
 })
 
 describe('a log goes on where the position stands', () => {
