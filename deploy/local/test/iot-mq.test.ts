@@ -1,5 +1,5 @@
 /** Documents of Azure IoT MQ run as they stand: in both directions, with what they say of keys, properties and batches. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { eventually, noLeaks } from '@millrace/testkit'
@@ -16,6 +16,8 @@ metadata: { name: Plant.Hub, namespace: azure-iot-operations }
 spec:
   image: { pullPolicy: IfNotPresent, repository: e4kpreview.azurecr.io/kafka, tag: 0.6.0 }
   instances: 2
+  clientIdPrefix: my-prefix
+  logLevel: debug
   kafkaConnection:
     endpoint: 127.0.0.1:${endpoints.kafka}
     tls: { tlsEnabled: false }
@@ -81,4 +83,8 @@ test('a connector and its topic map carry messages both ways', async () => {
   expect(
     new Map(came.map(({ payload, properties }) => [String(payload), properties?.userProperties])).get('8'),
   ).toEqual(expect.objectContaining({ 'device-id': 'device-1', 'Content Type': 'text/plain', Key: 'device-1' }))
+  // mosquitto knows no authentication method: they came by user name and password.
+  const log = await readFile(path.join(whole.mosquitto.folder, 'mosquitto.log'), 'utf8')
+  for (const id of ['-map-up-0', '-map-up-1', '-map-down\\.hub\\.[0-2]-out'])
+    expect(log).toMatch(new RegExp(`as my-prefix:\\w+${id} .*u'\\$sat'`))
 })
