@@ -37,7 +37,7 @@ export class FakeBroker implements AsyncDisposable {
     Object.values(apis).map((api: Api) => [api.key, [api.least, newest.get(api.name) ?? api.most]]),
   )
   /** A test's own answers, by the API's name. */
-  readonly answers = new Map<string, (from: Reader, to: Writer) => 'cut' | void>()
+  readonly answers = new Map<string, (from: Reader, to: Writer) => 'cut' | 'silent' | void>()
   /** Batches as they came in, for comparing the bytes of a retry. */
   readonly received: Buffer[] = []
   script: Script = () => undefined

@@ -17,30 +17,36 @@ const largestPacketId = 0xffff
 /** The requests of one connection. */
 export class Requests {
   readonly #wire: Wire
-  /** What takes an answer's reason codes, by packet identifier. */
-  readonly #answers = new Map<number, (codes: number[]) => void>()
+  /** Those that wait for an answer, by packet identifier. */
+  readonly #waiting = new Map<number, PromiseWithResolvers<number[]>>()
   #lastId = 0
+  #over = false
 
   constructor(wire: Wire) {
     this.#wire = wire
+    // Once, not for each request: what waits for the end stays as long as the connection lasts.
+    const end = () => {
+      this.#over = true
+      for (const { reject } of this.#waiting.values()) reject(new SessionClosedError())
+    }
+    wire.closed.then(end, end)
   }
 
   /** Resolves with the reason codes of the answer. Rejects with SessionClosedError where the connection ends first. */
   async send(request: Request): Promise<number[]> {
+    if (this.#over) throw new SessionClosedError()
     this.#lastId = (this.#lastId % largestPacketId) + 1
-    const { promise, resolve, reject } = Promise.withResolvers<number[]>()
-    this.#answers.set(this.#lastId, resolve)
-    const ended = () => reject(new SessionClosedError())
-    this.#wire.closed.then(ended, ended)
+    const waiting = Promise.withResolvers<number[]>()
+    this.#waiting.set(this.#lastId, waiting)
     this.#wire.sendPacket({ ...request, messageId: this.#lastId })
     const stop = this.#limit(request.cmd)
-    return promise.finally(stop)
+    return await waiting.promise.finally(stop)
   }
 
   /** The broker has answered; what was not asked for says nothing. */
   answered(id: number, codes: number[]): void {
-    this.#answers.get(id)?.(codes)
-    this.#answers.delete(id)
+    this.#waiting.get(id)?.resolve(codes)
+    this.#waiting.delete(id)
   }
 
   /** Closes the connection where no answer comes in time; returns what stops that. */
