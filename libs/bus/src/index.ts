@@ -1,4 +1,5 @@
 export { type Append, type AppenderOptions, LaneAppender, openLane } from './append.ts'
+export { Budget, type Hold } from './budget.ts'
 export { Bus, type BusEvent, type BusOptions, connectBus } from './connect.ts'
 export { askControl, serveControl } from './control.ts'
 export { type DeadLetter, DeadLetters } from './deadletters.ts'

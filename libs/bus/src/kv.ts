@@ -110,7 +110,6 @@ export class Bucket<T> {
       bus: this.#bus,
       stream: `KV_${this.#name}`,
       filter: prefix + filter,
-      pullBytes: 4 * 2 ** 20,
       signal,
       start: () => ({ deliver_policy: DeliverPolicy.LastPerSubject }),
       made: pending => pending === 0 && watcher.caughtUp?.(),
@@ -120,7 +119,7 @@ export class Bucket<T> {
         if (!bad) watcher.changed({ key: message.subject.slice(prefix.length), value, revision })
         if (pending === 0) watcher.caughtUp?.()
       },
-      waiting: () => 0,
+      ask: () => 4 * 2 ** 20,
     }).run()
   }
 

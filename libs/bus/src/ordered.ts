@@ -5,8 +5,7 @@
  * Invariants:
  * 1. `deliver` sees each message once, in the stream's order. Whatever may have broken that (a lost connection, a gap
  *    in the consumer's own sequence, a consumer that is gone, silence) makes a new consumer after the last message.
- * 2. One pull is under way at a time, of at most `pullBytes`, begun only while less than that waits to be taken: what
- *    is held in memory is at most twice that.
+ * 2. One pull is under way at a time, of at most as many bytes as `ask` said when it began.
  * 3. While a pull is under way the server says at least every `heartbeat` that it lives; after two of silence: anew.
  *
  * It takes the permissions for CONSUMER.CREATE and CONSUMER.MSG.NEXT only. A consumer that was thrown away ends by
@@ -29,7 +28,6 @@ export interface OrderedOptions {
   stream: string
   /** The subject filter. */
   filter: string
-  pullBytes: number
   signal: AbortSignal
   /** Where a new consumer starts; asked each time that one is made. */
   start: () => Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_seq'>
@@ -39,11 +37,11 @@ export interface OrderedOptions {
   made?: (pending: number) => void
   /** The next message; `pending` more match already. */
   deliver: (message: Msg, sequence: number, pending: number) => void
-  /** Bytes that were delivered and that nobody has taken yet. */
-  waiting: () => number
+  /** How many bytes may come with the next pull: 0, or enough for the largest message. Asked when one could begin. */
+  ask: () => number
 }
 
-/** Follows a stream. `run` once; `more` whenever something that waited was taken. */
+/** Follows a stream. `run` once; `more` whenever `ask` may say more than before. */
 export class OrderedReader {
   readonly #options: OrderedOptions
   #consumer: Consumer | undefined
@@ -140,12 +138,14 @@ class Consumer {
 
   /** Pulls again, where no pull is under way and there is room. */
   more(): void {
-    if (this.#over || this.#left > 0 || this.#options.waiting() >= this.#options.pullBytes) return
+    if (this.#over || this.#left > 0) return
+    const bytes = this.#options.ask()
+    if (bytes === 0) return
     this.#left = pullMessages
     this.#pull++
     const pull = {
       batch: pullMessages,
-      max_bytes: this.#options.pullBytes,
+      max_bytes: bytes,
       expires: nanos(expires),
       idle_heartbeat: nanos(heartbeat),
     }

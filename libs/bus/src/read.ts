@@ -8,6 +8,7 @@
  */
 import { DeliverPolicy } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/nats-core'
+import { Budget, type Hold } from './budget.ts'
 import type { Bus } from './connect.ts'
 import { AlarmError } from './errors.ts'
 import { checkPosition, checkStream, decodeHeader, type LaneHeader } from './message.ts'
@@ -25,8 +26,10 @@ export interface LaneReaderOptions {
   after: Place
   /** How many records the lane holds up to there: the sum of the position's totals. */
   base: number
-  /** Bytes to ask for at a time; at most twice as much is held. 4 MiB unless said. */
+  /** Bytes to ask for at a time; at most twice as much waits to be taken. 4 MiB unless said. */
   prefetchBytes?: number
+  /** What it shares with the other lanes of this process; absent: it has no others. */
+  budget?: Budget
   signal: AbortSignal
 }
 
@@ -50,12 +53,25 @@ export interface Patience {
   atMost?: number
 }
 
-/** Starts reading; batches come by `take`, `waiting` says when. */
+/** Enough for the largest message of the bus, with all that NATS counts as its size. */
+const leastPull = 1.125 * 2 ** 20
+
+/**
+ * Starts reading; batches come by `take`, `waiting` says when.
+ *
+ * What waits, what is being delivered, and what a pull is sure to bring counts against the process's budget (R8). Where
+ * that is spent, the next message is asked for when everything before it is delivered.
+ */
 export class LaneReader {
   readonly #options: LaneReaderOptions
   readonly #ordered: OrderedReader
   readonly #queue: LaneBatch[] = []
   #queuedBytes = 0
+  readonly #budget: Budget
+  /** All that this lane has in memory; in it what was taken and is being delivered, and what a pull is yet to bring. */
+  readonly #held: Hold
+  #takenBytes = 0
+  #askedBytes = 0
   #waitingSince = 0
   /** Batches with records read so far, and messages that the lane held beyond the last of them. */
   #batches = 0
@@ -73,11 +89,12 @@ export class LaneReader {
     this.#options = options
     this.#place = options.after
     this.#base = this.#taken = options.base
+    this.#budget = options.budget ?? new Budget(Number.POSITIVE_INFINITY)
+    this.#held = this.#budget.hold()
     this.#ordered = new OrderedReader({
       bus: options.bus,
       stream: dataStream(options.lane.route),
       filter: laneSubject(options.lane),
-      pullBytes: options.prefetchBytes ?? 4 * 2 ** 20,
       signal: options.signal,
       start: () => ({ deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#place.sequence + 1 }),
       check: () => this.#check(),
@@ -85,7 +102,7 @@ export class LaneReader {
         this.#beyond = pending
       },
       deliver: (message, sequence, pending) => this.#deliver(message, sequence, pending),
-      waiting: () => this.#queuedBytes,
+      ask: () => this.#ask(),
     })
     void this.#run()
   }
@@ -95,6 +112,7 @@ export class LaneReader {
     const batch = this.#queue.shift()
     if (batch !== undefined) {
       this.#queuedBytes -= batch.payload.length
+      this.#takenBytes += batch.payload.length
       this.#taken += batch.count
       this.#ordered.more()
     }
@@ -120,9 +138,12 @@ export class LaneReader {
   /**
    * Resolves when a batch waits, and enough of them where that is said; when it took too long; or when the signal aborts
    * (the reader's own does too). Rejects with AlarmError or PermissionError where reading can't go on; what was
-   * read before that is taken first.
+   * read before that is taken first. What was taken before this call is done with.
    */
   async waiting(signal: AbortSignal, { enough = () => true, atMost }: Patience = {}): Promise<void> {
+    this.#held.add(-this.#takenBytes)
+    this.#takenBytes = 0
+    this.#ordered.more()
     if (signal.aborted) return
     const goesOn = () => !this.#ended && (this.#queue.length === 0 || !enough())
     if (goesOn()) {
@@ -146,6 +167,7 @@ export class LaneReader {
       this.#failure = error
     }
     this.#ended = true
+    this.#held[Symbol.dispose]()
     this.#wake?.()
   }
 
@@ -153,6 +175,29 @@ export class LaneReader {
     const { bus, lane, uid } = this.#options
     await checkStream(bus, lane, uid)
     await checkPosition(bus, lane, this.#place, this.#base)
+  }
+
+  /**
+   * A lane that has nothing to pass on gets its next message whatever the others hold: what it has may be a part of a
+   * batch, and the rest must come.
+   */
+  #ask(): number {
+    const { prefetchBytes = 4 * 2 ** 20 } = this.#options
+    const least = Math.min(prefetchBytes, leastPull)
+    this.#held.add(-this.#askedBytes)
+    this.#askedBytes = 0
+    const hasNothing = this.#queue.length === 0 && this.#takenBytes === 0
+    if (this.#queuedBytes >= prefetchBytes || !(hasNothing || this.#budget.room)) return 0
+    if (this.#beyond === 0) return least
+    this.#askedBytes = this.#budget.room ? prefetchBytes : least
+    this.#held.add(this.#askedBytes)
+    return this.#askedBytes
+  }
+
+  #came(bytes: number): void {
+    const asked = Math.min(bytes, this.#askedBytes)
+    this.#askedBytes -= asked
+    this.#held.add(bytes - asked)
   }
 
   #deliver(message: Msg, sequence: number, pending: number): void {
@@ -163,6 +208,7 @@ export class LaneReader {
         `Message ${sequence} of ${message.subject} begins after ${header.base} records; ${this.#base} were read.`,
       )
     }
+    this.#came(message.data.length)
     this.#place = { sequence, writer: header.writer }
     if (header.count > 0) this.#batches++
     this.#beyond = pending
@@ -177,11 +223,9 @@ export class LaneReader {
 
   /** The batch's bytes when this message completes it. A group that its writer never finished is dropped (R4). */
   #whole({ part, writer }: LaneHeader, payload: Buffer): Buffer | undefined {
-    if (part === undefined) {
-      this.#group = undefined
-      return payload
-    }
-    const [index = 0, count = 0] = part.split('/').map(Number)
+    const [index = 0, count = 0] = part?.split('/').map(Number) ?? []
+    if (index <= 1) this.#dropGroup()
+    if (part === undefined) return payload
     if (index === 1) this.#group = { writer, count, parts: [] }
     const group = this.#group
     if (group === undefined || group.writer !== writer || group.count !== count || group.parts.length !== index - 1) {
@@ -191,6 +235,11 @@ export class LaneReader {
     if (index < count) return undefined
     this.#group = undefined
     return Buffer.concat(group.parts)
+  }
+
+  #dropGroup(): void {
+    for (const part of this.#group?.parts ?? []) this.#held.add(-part.length)
+    this.#group = undefined
   }
 }
 

@@ -1,6 +1,6 @@
 /** The work of an instance whose actors the coordinator places: follows the assignment, and runs what it names. */
 import { aborted, type Decision, delay, type Life } from '@millrace/actor'
-import { type ActorAssignment, assignmentDocument, Bucket, instanceKey, routesDocument } from '@millrace/bus'
+import { type ActorAssignment, assignmentDocument, Bucket, Budget, instanceKey, routesDocument } from '@millrace/bus'
 import type { Logger } from '@millrace/telemetry'
 import type { z } from 'zod'
 import { Assignments } from './assignments.ts'
@@ -12,6 +12,9 @@ import { findRoute, type RouteFound } from './route-lookup.ts'
 import type { ActorContext, ControlAnswer, PlacedService } from './service.ts'
 import type { InstanceParts, Work } from './work.ts'
 
+/** What the lanes of one process hold of records at most, but for what each takes at a time (R8). */
+const mostHeld = 96 * 2 ** 20
+
 /** Builds it. `changed` is called when there is something new to tell in the heartbeat. */
 export class PlacedWork<S extends z.ZodRawShape> implements Work {
   readonly #service: PlacedService<S>
@@ -22,6 +25,8 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
   readonly #routes: Bucket<z.infer<typeof routesDocument>>
   /** Routes that actors run: a later version in the bucket does not keep an older one from being started again. */
   readonly #found = new WeakMap<ActorAssignment, RouteFound>()
+
+  readonly #budget = new Budget(mostHeld)
 
   /** Answers who looks in on an actor that runs, by its id. */
   readonly #taps = new Map<string, ControlAnswer>()
@@ -95,6 +100,7 @@ export class PlacedWork<S extends z.ZodRawShape> implements Work {
       ...measures,
       settings,
       bus,
+      budget: this.#budget,
       secret,
       conceal,
       log,

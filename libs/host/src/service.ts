@@ -1,5 +1,5 @@
 /** What a service is to its host, and what the host gives it. */
-import type { ActorAssignment, Bus, Problem, ServiceName } from '@millrace/bus'
+import type { ActorAssignment, Budget, Bus, Problem, ServiceName } from '@millrace/bus'
 import type { Connection, Route } from '@millrace/routes'
 import type { Family, Logger } from '@millrace/telemetry'
 import type { z } from 'zod'
@@ -34,6 +34,8 @@ export interface ActorContext<S extends z.ZodRawShape = z.ZodRawShape>
   /** The connections that the route names. */
   readonly source: Connection
   readonly sink: Connection
+  /** What all actors of this process may hold in memory together (R8). */
+  readonly budget: Budget
   /** A secret that a connection refers to, read anew each time; never logged. Rejects with SecretError. */
   readonly secret: (name: string, key: string) => Promise<string>
   /** To be told of every token that is read from elsewhere, or issued, before it is used: it is never logged, nor told. */

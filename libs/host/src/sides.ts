@@ -1,5 +1,5 @@
 /** What an actor's context says to the engine of its side of the lane, whatever its protocol. */
-import type { ActorAssignment, AppenderOptions, ServiceName } from '@millrace/bus'
+import type { ActorAssignment, AppenderOptions, Budget, ServiceName } from '@millrace/bus'
 import { type DeliverOptions, pathThrough, Tap } from '@millrace/lane'
 import { compileExpression, sourceService } from '@millrace/routes'
 import type { ActorContext } from './service.ts'
@@ -14,9 +14,9 @@ export function sourceSide(
   service: ServiceName,
   { route, lane, uid, epoch }: ActorAssignment,
   context: ActorContext,
-): Omit<AppenderOptions, 'start' | 'tell'> {
-  const { bus, signal } = context
-  return { bus, lane: { service, route, lane }, uid, epoch, signal, mayWrite: () => mayWrite(context) }
+): Omit<AppenderOptions, 'start' | 'tell'> & { budget: Budget } {
+  const { bus, signal, budget } = context
+  return { bus, lane: { service, route, lane }, uid, epoch, signal, budget, mayWrite: () => mayWrite(context) }
 }
 
 /**
@@ -28,7 +28,7 @@ export function sinkSide(
   { route: name, lane, uid, epoch }: ActorAssignment,
   context: ActorContext,
 ): Omit<DeliverOptions, 'sink' | 'state'> {
-  const { bus, installation, route, signal, draining, counts } = context
+  const { bus, installation, route, signal, draining, counts, budget } = context
   const tap = new Tap()
   context.tap(request => tap.answer(request, signal))
   return {
@@ -42,6 +42,7 @@ export function sinkSide(
     mayWrite: () => mayWrite(context),
     signal,
     draining,
+    budget,
     counts,
     latency: traced(context),
     tap,

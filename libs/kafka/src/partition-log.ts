@@ -10,14 +10,14 @@ import type { BrokerConnection } from './connection.ts'
 import { KafkaError } from './errors.ts'
 import { partitionProblem } from './problem.ts'
 import { commitOffset, committedOffset, findGroup } from './requests/group-offset.ts'
-import { type Fetched, fetchLog, type Isolation, type PartitionName } from './requests/fetch.ts'
+import { type Fetched, type FetchFrom, fetchLog, type Isolation, type PartitionName } from './requests/fetch.ts'
 import { endOfEpoch } from './requests/leader-epoch.ts'
 import { type EpochOffset, listOffsets, type LogPlace } from './requests/list-offsets.ts'
 import type { Leader } from './requests/metadata.ts'
 import type { Request } from './requests/request.ts'
 
 /** About so many bytes come with one Fetch, which is what fits into one message of the bus; a larger batch comes whole. */
-const fetchBytes = 960 * 1024
+export const fetchBytes = 960 * 1024
 
 /** One partition of a cluster, as a reader of that isolation sees it. */
 export class PartitionLog {
@@ -82,10 +82,13 @@ export class PartitionLog {
     }
   }
 
-  /** Reads from an offset on; waits up to half a second for a first record. Throws KafkaError; of a hub, BatchError. */
-  async fetch(offset: bigint): Promise<Fetched> {
+  /**
+   * Reads from an offset on: `fetchBytes`, unless `most` says otherwise. While the broker waits for a first record, it
+   * answers nothing else that is asked of this cluster. Throws KafkaError; of a hub, BatchError.
+   */
+  async fetch(offset: bigint, most: Partial<Pick<FetchFrom, 'maxBytes' | 'longestWait'>> = {}): Promise<Fetched> {
     const { isolation, topicId } = this
-    const what = { offset, leaderEpoch: this.#leader.epoch, isolation, maxBytes: fetchBytes }
+    const what = { offset, leaderEpoch: this.#leader.epoch, isolation, maxBytes: fetchBytes, ...most }
     const fetched = await this.#ask(fetchLog({ ...this.#name, topicId }, what))
     if (!this.#cluster.settings.amqpHeaders) return fetched
     return { ...fetched, records: readAmqpHeaders(fetched.records) }

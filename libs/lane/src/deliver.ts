@@ -11,6 +11,7 @@
  */
 import { backoff, delay } from '@millrace/actor'
 import {
+  type Budget,
   type Bus,
   checkPosition,
   claimPosition,
@@ -68,6 +69,8 @@ export interface DeliverOptions {
   signal: AbortSignal
   /** Stop reading, finish, commit, return. */
   draining: AbortSignal
+  /** What it shares with the other lanes of this process; absent: it has no others. */
+  budget?: Budget
   /** R11: asked before everything that is sent; false means that nothing more may be. */
   mayWrite?: () => boolean | Promise<boolean>
   state: (state: 'running' | 'holding', problem?: Problem) => void
@@ -121,13 +124,14 @@ class Engine {
   }
 
   async run(): Promise<void> {
-    const { bus, lane, uid, epoch, signal, draining, state } = this.#options
+    const { bus, lane, uid, epoch, signal, draining, state, budget } = this.#options
     const position = await claimPosition({ ...this.#owner, lane: this.#lane, uid, epoch })
     if (this.#exactlyOnce !== undefined && !(await this.#resume(this.#exactlyOnce, position))) return
     this.#at = { place: position.place, totals: position.totals }
     const base = recordsBehind(position.totals)
     const reading = AbortSignal.any([this.#over, draining])
-    const reader = new LaneReader({ bus, lane, uid, after: position.place, base, signal: reading })
+    const shared = budget && { budget }
+    const reader = new LaneReader({ bus, lane, uid, after: position.place, base, signal: reading, ...shared })
     const committer = new Committer(position, error => this.#ended.abort(error))
     try {
       state('running')

@@ -8,14 +8,16 @@
  * 1. `stored(n)` is called only when every record and every dead letter up to ordinal n is durable (R1, R12), in order.
  * 2. Dead letters are stored before the batch that they belong to, because the batch's position moves past them. Where
  *    there are no other records, the position goes into the lane by itself: a restart makes none of them again.
- * 3. What is unstored is bounded in records and bytes by the lane's share, give or take what one turn of the event
- *    loop adds after `room` was false (R8).
+ * 3. What is unstored is bounded in records and bytes by the lane's share, and by the process's budget, give or take what
+ *    one turn of the event loop adds after `room` was false (R8).
  * 4. `position()` is never asked within `add` or `pass`: its source may be between the records and their position.
  */
 import {
   type AppenderOptions,
+  Budget,
   type DeadLetter,
   DeadLetters,
+  type Hold,
   type LaneAppender,
   openLane,
   StoppedError,
@@ -46,7 +48,9 @@ export interface WriterOptions extends AppenderOptions {
   events: SourceEvents
   /** How much may be unstored (R8). */
   share: { records: number; bytes: number }
-  /** A larger record becomes a dead letter, as one larger than a quarter of the share does. */
+  /** What it shares with the other lanes of this process; absent: it has no others. */
+  budget?: Budget
+  /** A larger record becomes a dead letter; absent: a quarter of the share. */
   maxRecordBytes?: number
   /** Whether a compressed batch that is passed is decompressed to find such records; else it counts as it is stored. */
   decompress?: boolean
@@ -98,7 +102,7 @@ export class Writer implements LaneWriter {
   readonly #closed: Closed[] = []
   #ordinal = 0
   #storedOrdinal = 0
-  #unstoredBytes = 0
+  readonly #unstored: Hold
   /** Batches and marks that were closed, and of these those that are stored. */
   #closedCount = 0
   #storedCount = 0
@@ -109,19 +113,24 @@ export class Writer implements LaneWriter {
   constructor(options: WriterOptions, appender: LaneAppender) {
     this.#options = options
     this.#appender = appender
+    this.#unstored = (options.budget ?? new Budget(options.share.bytes)).hold()
     this.#deadLetters = new DeadLetters(options, options.lane)
-    this.#maxRecordBytes = Math.min(options.maxRecordBytes ?? Number.POSITIVE_INFINITY, options.share.bytes / 4)
+    this.#maxRecordBytes = options.maxRecordBytes ?? options.share.bytes / 4
     this.position = appender.previous
     // What a run before this one had not stored comes again.
     options.counts.pending = 0
     this.ended = this.#storeForEver()
     // Also where nobody races it.
-    this.ended.catch(() => clearTimeout(this.#timer))
+    this.ended.catch(() => {
+      clearTimeout(this.#timer)
+      this.#unstored[Symbol.dispose]()
+    })
   }
 
   get room(): boolean {
     const { records, bytes } = this.#options.share
-    this.#hadRoom = this.#ordinal - this.#storedOrdinal < records && this.#unstoredBytes < bytes
+    const { bytes: unstored, room } = this.#unstored
+    this.#hadRoom = this.#ordinal - this.#storedOrdinal < records && unstored < bytes && room
     return this.#hadRoom
   }
 
@@ -189,7 +198,7 @@ export class Writer implements LaneWriter {
   #added(count: number, bytes: number): number {
     this.#ordinal += count
     this.#batchBytes += bytes
-    this.#unstoredBytes += bytes
+    this.#unstored.add(bytes)
     this.#options.counts.pending = this.#ordinal - this.#storedOrdinal
     if (this.#batchBytes === bytes) this.#begin()
     if (this.#batchBytes >= fullBytes && !this.#full) {
@@ -271,7 +280,7 @@ export class Writer implements LaneWriter {
     counts.refused += letters.length
     this.#storedOrdinal = lastOrdinal
     this.#storedCount++
-    this.#unstoredBytes -= bytes
+    this.#unstored.add(-bytes)
     counts.pending = this.#ordinal - lastOrdinal
     this.#flushes = this.#flushes.filter(({ upTo, resolve }) => upTo > this.#storedCount || resolve())
     events.stored(lastOrdinal)

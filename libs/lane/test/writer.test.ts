@@ -1,4 +1,5 @@
 import {
+  Budget,
   type Bus,
   deadLetterStream,
   dataStream,
@@ -227,4 +228,22 @@ test('flush in the turn in which the last batch was stored returns', async () =>
   add(view('a'))
   await expect(flushed).resolves.toBeUndefined()
   await expect(writer.flush()).resolves.toBeUndefined()
+})
+
+test('A lane whose process holds all that it may has room again when its own records are stored', async () => {
+  const { lane } = await installation.route('budget')
+  const budget = new Budget(1_000)
+  using others = budget.hold(2_000)
+  const own = new AbortController()
+  const { writer, add, rooms } = await open(lane, { budget, signal: own.signal })
+  expect(writer.room).toBe(true)
+  add(view('x'.repeat(5_000)))
+  expect(writer.room).toBe(false)
+  await writer.flush()
+  expect(rooms).toEqual([1])
+  expect(writer.room).toBe(true)
+  add(view('never stored'))
+  own.abort()
+  await expect(writer.ended).rejects.toThrow('Stopped')
+  expect(budget.held).toBe(others.bytes)
 })

@@ -1,6 +1,6 @@
 /** An actor of a placed service, run in the test's own process as a host would run it. */
 import { Writable } from 'node:stream'
-import type { ActorAssignment, Bus } from '@millrace/bus'
+import { type ActorAssignment, Budget, type Bus } from '@millrace/bus'
 import { type ActorContext, type Counts, newCounts, type PlacedService } from '@millrace/host'
 import type { Connection, Route } from '@millrace/routes'
 import { Histogram, openLog, Redactor } from '@millrace/telemetry'
@@ -71,6 +71,7 @@ export class ActorRun {
       ...stage,
       installation: 'test',
       settings,
+      budget: new Budget(Number.POSITIVE_INFINITY),
       counts: this.counts,
       latency: new Histogram(),
       log: log.logger,

@@ -35,6 +35,11 @@ export class Group {
     }
   }
 
+  /** Whether there is something to commit, now or once it is stored. */
+  get isBehind(): boolean {
+    return this.#passed.length > 0 || this.#stored !== this.#committed
+  }
+
   /** Commits where it is time to; resolves at once. */
   follow(log: PartitionLog): void {
     if (performance.now() - this.#triedAt >= every) void this.commit(log)

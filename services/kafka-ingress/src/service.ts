@@ -13,8 +13,10 @@ import { keepListing } from './lister.ts'
 import { neverRead, partitionOf } from './position.ts'
 import { Source } from './source.ts'
 
-/** How much of a lane may be unstored (R8), and where the route's buffer is small, less. */
-const most = { records: 100_000, bytes: 32 * 2 ** 20 }
+/** How much of a lane may be unstored (R8), and where the route's buffer is small, less: one Fetch is stored at a time. */
+const most = { records: 100_000, bytes: 4 * 2 ** 20 }
+/** A larger record becomes a dead letter, whatever the route says. */
+const mostRecordBytes = 8 * 2 ** 20
 
 export const service: PlacedService = {
   name: 'kafka-ingress',
@@ -28,7 +30,7 @@ export const service: PlacedService = {
 
 async function read(actor: ActorAssignment, context: ActorContext): Promise<void> {
   const { counts, route } = context
-  const { maxRecordBytes, ...unlimited } = route
+  const { maxRecordBytes: _, ...unlimited } = route
   const share = { ...most, bytes: Math.min(most.bytes, 4 * largestRecord(unlimited)) }
   const ended = new AbortController()
   const signal = AbortSignal.any([context.signal, ended.signal])
@@ -39,8 +41,7 @@ async function read(actor: ActorAssignment, context: ActorContext): Promise<void
       start,
       events: source,
       share,
-      // Only where a record's size is asked for: then each has to be looked at.
-      ...(maxRecordBytes !== undefined && { maxRecordBytes }),
+      maxRecordBytes: Math.min(mostRecordBytes, largestRecord(route)),
       tell: source.tellStoring,
       counts,
     }),

@@ -18,6 +18,7 @@ import { AlarmError, StoppedError } from '@millrace/bus'
 import { type ActorContext, Condition, mayWrite } from '@millrace/host'
 import {
   type Cluster,
+  fetchBytes,
   type Fetched,
   KafkaError,
   type LogBatch,
@@ -45,6 +46,10 @@ const markEvery = 1_000
 const gapShownFor = 3_600_000
 /** A batch that has to be taken apart may come to so many bytes when it is decompressed. */
 const largestBatch = 256 * 2 ** 20
+/** Of a lane that was silent, and of all while the process holds as much as it may, a Fetch brings so many bytes. */
+const leastFetch = 64 * 1024
+/** Milliseconds for which a broker may hold a Fetch that nothing else waits for. */
+const longestWait = 5_000
 /** Bytes that do not fit their checksum are fetched so often, before they are taken for what the log holds. */
 const damagedReads = 3
 
@@ -65,6 +70,8 @@ export class Source implements SourceEvents {
   #gapAt = Number.POSITIVE_INFINITY
   #damaged = { offset: -1n, reads: 0 }
   #roomAgain: () => void = () => {}
+  /** Nothing came with the last Fetch. */
+  #silent = true
   /** The record whose way into the lane is measured, one at a time, and when it came; 0: none. */
   #measured = 0
   #measuredFrom = 0
@@ -162,8 +169,11 @@ export class Source implements SourceEvents {
     this.#condition.reading(undefined)
     while (!over.aborted) {
       if (!writer.room) await unlessAborted(this.#room(), over)
-      const fetched = await unlessAborted(log.fetch(this.#position.offset), over)
+      const most = this.#most()
+      using _ = this.#context.budget.hold(this.#silent ? 0 : most.maxBytes)
+      const fetched = await unlessAborted(log.fetch(this.#position.offset, most), over)
       if (fetched === undefined || !(await mayWrite(this.#context))) break
+      this.#silent = fetched.records.length === 0
       this.#heldBack.look(fetched)
       if (performance.now() - this.#gapAt >= gapShownFor) this.#condition.withdraw('kafka_gap')
       this.#pass(fetched, writer)
@@ -171,6 +181,13 @@ export class Source implements SourceEvents {
     }
     await writer.flush()
     await this.#group.commit(log)
+  }
+
+  /** The next Fetch: a small one where many may be answered at once, and a long one where nothing else is to be asked. */
+  #most(): { maxBytes: number; longestWait?: number } {
+    const maxBytes = this.#silent || !this.#context.budget.room ? leastFetch : fetchBytes
+    const rests = this.#silent && !this.#unmarked && !this.#group.isBehind
+    return { maxBytes, ...(rests && { longestWait }) }
   }
 
   #room(): Promise<void> {

@@ -32,7 +32,7 @@ export const service: PlacedService = {
         start,
         events: source,
         share,
-        maxRecordBytes: largestRecord(context.route),
+        maxRecordBytes: Math.min(share.bytes / 4, largestRecord(context.route)),
         tell: source.tellStoring,
         counts: context.counts,
       }),

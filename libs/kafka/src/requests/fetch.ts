@@ -22,6 +22,8 @@ export interface FetchFrom {
   isolation?: Isolation
   /** About so many bytes; the first batch comes whole, the last may be cut. */
   maxBytes: number
+  /** How long a broker waits for a first byte, in milliseconds; 500 unless said. */
+  longestWait?: number
 }
 
 /** A transaction that was aborted: what its producer wrote from that offset on, up to the marker of its end. */
@@ -43,14 +45,12 @@ export interface Fetched {
   records: Buffer
 }
 
-/** How long a broker waits for a first byte, in milliseconds. */
-const longestWait = 500
 /** The first version that names topics by their ids. */
 const byId = 13
 
-/** Reads a partition's log from an offset on; waits a while where there is nothing yet. */
+/** Reads a partition's log from an offset on; waits where there is nothing yet. */
 export function fetchLog({ topic, topicId = '', partition }: PartitionName, what: FetchFrom): Request<Fetched> {
-  const { offset, leaderEpoch = -1, isolation = 'readUncommitted', maxBytes } = what
+  const { offset, leaderEpoch = -1, isolation = 'readUncommitted', maxBytes, longestWait = 500 } = what
   return {
     api: topicId === '' ? { ...apis.fetch, most: byId - 1 } : apis.fetch,
     encode(to, version) {
