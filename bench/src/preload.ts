@@ -15,9 +15,11 @@ interface Orders {
 }
 
 const keys = 100
-const batch = 2_000
+/** Of one batch, which a broker takes up to a megabyte of. */
+const most = { records: 2_000, bytes: 800_000 }
 
 const { brokers, topic, records, payloadBytes, partitions }: Orders = JSON.parse(process.argv[2] ?? '{}')
+const batch = Math.min(most.records, Math.floor(most.bytes / payloadBytes))
 const producer = new Kafka({ brokers, clientId: 'bench-preload', logLevel: logLevel.NOTHING }).producer()
 process.on('disconnect', () => process.exit(0))
 await producer.connect()
