@@ -10,6 +10,8 @@ import type { RouteProblems } from './problems.ts'
 import type { KnownRoute } from './route-lanes.ts'
 import type { Store } from './store.ts'
 
+/** So many lanes are prepared at a time: each takes four questions to nats-server. */
+const together = 32
 /** Milliseconds until a route that could not be prepared is tried again. */
 const againAfter = 5_000
 
@@ -61,17 +63,18 @@ export class Provision {
 
   /** All that can be made ready; then the first alarm, if there was one. */
   async #prepareLanes(route: KnownRoute, lanes: readonly string[]): Promise<void> {
-    let alarm: AlarmError | undefined
-    for (const lane of lanes) {
+    const alarms: AlarmError[] = []
+    const prepare = async (lane: string) => {
       try {
         await this.#makePosition(route, lane)
         this.#lanes.add(`${route.uid}/${lane}`)
       } catch (error) {
         if (!(error instanceof AlarmError)) throw error
-        alarm ??= error
+        alarms.push(error)
       }
     }
-    if (alarm !== undefined) throw alarm
+    for (let at = 0; at < lanes.length; at += together) await Promise.all(lanes.slice(at, at + together).map(prepare))
+    if (alarms[0] !== undefined) throw alarms[0]
   }
 
   async #makeStreams({ name, uid, spec }: KnownRoute): Promise<void> {
