@@ -2,9 +2,13 @@
  * Dead letters (R7): records that can never pass, kept whole and durable, one message each (or several parts), with
  * the reason and the place.
  */
-import { headers } from '@nats-io/nats-core'
+import type { JetStreamPublishOptions } from '@nats-io/jetstream'
+import { headers, type MsgHdrs } from '@nats-io/nats-core'
+import { HoldError } from './errors.ts'
 import { deadLetterStream, deadLetterSubject, type LaneName } from './names.ts'
 import { type Owner, persist } from './persist.ts'
+import { isFull } from './refusals.ts'
+import { streamInfo } from './streams.ts'
 
 /** What can't pass. */
 export interface DeadLetter {
@@ -41,24 +45,50 @@ export class DeadLetters {
    * PermissionError, StoppedError, or JetStreamApiError where there is no such stream.
    */
   async store(letter: DeadLetter): Promise<void> {
-    const { bus } = this.#owner
     const detail = oneLine(letter.detail)
-    const room = bus.maxMessage - 2_048 - Buffer.byteLength(detail) - Buffer.byteLength(letter.source ?? '')
+    const around = 2_048 + Buffer.byteLength(detail) + Buffer.byteLength(letter.source ?? '')
+    const room = this.#owner.bus.maxMessage - around
     const parts = Math.max(1, Math.ceil(letter.payload.length / room))
+    const bytes = letter.payload.length + parts * around
+    // The first parts of one that does not fit would only take the room of others.
+    if (parts > 1) await persist(this.#owner, this.#stream, () => this.#checkRoom(bytes))
     for (let part = 1; part <= parts; part++) {
+      const header = headersOf({ ...letter, detail }, parts > 1 ? `${part}/${parts}` : undefined)
       const payload = letter.payload.subarray((part - 1) * room, part * room)
-      await persist(this.#owner, this.#stream, async () => {
-        const header = headers()
-        header.set('mr-reason', letter.reason)
-        header.set('mr-detail', detail)
-        header.set('mr-count', String(letter.count))
-        if (letter.source !== undefined) header.set('mr-source', letter.source)
-        if (parts > 1) header.set('mr-part', `${part}/${parts}`)
-        const msgID = `${this.#lane.service}.${this.#lane.lane}.${letter.id}.${part}`
-        await bus.call(bus.js.publish(this.#subject, payload, { headers: header, msgID }))
-      })
+      const msgID = `${this.#lane.service}.${this.#lane.lane}.${letter.id}.${part}`
+      await persist(this.#owner, this.#stream, () => this.#publish(payload, { headers: header, msgID }, bytes))
     }
   }
+
+  async #publish(payload: Buffer, options: Partial<JetStreamPublishOptions>, bytes: number): Promise<void> {
+    const { bus } = this.#owner
+    try {
+      await bus.call(bus.js.publish(this.#subject, payload, options))
+    } catch (error) {
+      if (isFull(error)) await this.#checkRoom(bytes)
+      throw error
+    }
+  }
+
+  /** Throws HoldError where there is no room for so many bytes, with what to do about it. */
+  async #checkRoom(bytes: number): Promise<void> {
+    const info = await streamInfo(this.#owner.bus, this.#stream)
+    if (info === undefined) return
+    const { state, config } = info
+    if (config.max_bytes < 0 || state.bytes + bytes <= config.max_bytes) return
+    const message = `${this.#stream} has no room for a dead letter of ${bytes} bytes: it holds ${state.bytes} of ${config.max_bytes}. Give route ${this.#lane.route} a larger deadLetters.maxBytes, or take away what nobody needs there; until then the lane waits.`
+    throw new HoldError({ code: 'stream_full', message })
+  }
+}
+
+function headersOf({ reason, detail, count, source }: DeadLetter, part: string | undefined): MsgHdrs {
+  const header = headers()
+  header.set('mr-reason', reason)
+  header.set('mr-detail', detail)
+  header.set('mr-count', String(count))
+  if (source !== undefined) header.set('mr-source', source)
+  if (part !== undefined) header.set('mr-part', part)
+  return header
 }
 
 /** A header's value is one line, and short enough for the server. */

@@ -67,6 +67,17 @@ export class UnknownOutcomeError extends Error {
   override readonly name = 'UnknownOutcomeError'
 }
 
+/** It can't be done now, and may be later (R7): tried again, and told by its own problem. */
+export class HoldError extends Error {
+  override readonly name = 'HoldError'
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.message)
+    this.problem = problem
+  }
+}
+
 /** A document was changed by somebody else in the meantime (compare-and-set). Read it again. */
 export class ConflictError extends Error {
   override readonly name = 'ConflictError'

@@ -2,7 +2,7 @@
 import { backoff, delay } from '@millrace/actor'
 import { JetStreamApiError } from '@nats-io/jetstream'
 import type { Bus } from './connect.ts'
-import { type Problem, StoppedError, UnknownOutcomeError } from './errors.ts'
+import { HoldError, type Problem, StoppedError, UnknownOutcomeError } from './errors.ts'
 import { holdProblem, isStreamMissing } from './refusals.ts'
 
 /** Who writes, and until when. */
@@ -32,7 +32,7 @@ export async function persist<T>(owner: Owner, stream: string, attempt: () => Pr
       if (told) owner.tell(undefined)
       return answer
     } catch (error) {
-      const passes = error instanceof UnknownOutcomeError || error instanceof JetStreamApiError
+      const passes = [UnknownOutcomeError, HoldError, JetStreamApiError].some(type => error instanceof type)
       if (!passes || isStreamMissing(error)) throw error
       owner.tell(holdProblem(error, stream))
     }

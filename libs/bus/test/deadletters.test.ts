@@ -83,18 +83,44 @@ test('A full stream of dead letters holds, and goes on when there is room', asyn
   const { sinkLane, uid } = await installation.route('full')
   const streams = { route: 'full', uid, maxBytes: 2 ** 20, replicas: 1 }
   await makeRouteStreams(installation.coordinator, { ...streams, deadLetters: { maxBytes: 100_000 } })
-  const told: (string | undefined)[] = []
+  const told: (Problem | undefined)[] = []
   const deadLetters = new DeadLetters(
-    owner(problem => told.push(problem?.code)),
+    owner(problem => told.push(problem)),
     sinkLane,
   )
   await deadLetters.store(letter('1', 50_000))
   const second = deadLetters.store(letter('2', 50_000))
-  await eventually(() => told.includes('stream_full'), { what: 'the full stream to be told' })
+  await eventually(() => told.length > 0, { what: 'the full stream to be told' })
+  const message = expect.stringMatching(
+    /^MR_X_full has no room for a dead letter of 5\d{4} bytes: it holds 50\d{3} of 100000\. .* deadLetters\.maxBytes/,
+  )
+  expect(told[0]).toEqual({ code: 'stream_full', message })
   await makeRouteStreams(installation.coordinator, { ...streams, deadLetters: { maxBytes: 200_000 } })
   await second
   expect(await read('full')).toHaveLength(2)
   expect(told.at(-1)).toBeUndefined()
+})
+
+test('One that is larger than all that its stream may hold is not begun, and told with its size, until the stream is larger', async () => {
+  const { sinkLane, uid } = await installation.route('vast')
+  const streams = { route: 'vast', uid, maxBytes: 2 ** 20, replicas: 1 }
+  await makeRouteStreams(installation.coordinator, { ...streams, deadLetters: { maxBytes: 150_000 } })
+  const told: (Problem | undefined)[] = []
+  const deadLetters = new DeadLetters(
+    owner(problem => told.push(problem)),
+    sinkLane,
+  )
+  const vast = deadLetters.store(letter('1', 200_000))
+  await eventually(() => told.length > 0, { what: 'it is told' })
+  expect(told[0]?.message).toMatch(
+    /a dead letter of 2\d{5} bytes: it holds 0 of 150000\. Give route vast a larger dead/,
+  )
+  // What does fit passes meanwhile.
+  await new DeadLetters(owner(), sinkLane).store(letter('2'))
+  expect(await read('vast')).toHaveLength(1)
+  await makeRouteStreams(installation.coordinator, { ...streams, deadLetters: { maxBytes: 300_000 } })
+  await vast
+  expect(await read('vast')).toHaveLength(5)
 })
 
 test("A source's subject is not a sink's", async () => {
