@@ -2,22 +2,20 @@
 import { type ActorAssignment, FencedError } from '@millrace/bus'
 import type { ActorContext } from '@millrace/host'
 import {
-  Cluster,
-  clusterSettings,
-  KafkaError,
+  type Cluster,
+  type ClusterAccess,
+  openCluster,
   Producer,
   ProducerFencedError,
   type Recovered,
   Transaction,
 } from '@millrace/kafka'
 import type { Delivery, Outcome, Problem, Recovery, Sink, TransactionalSink } from '@millrace/lane'
-import { isTemplate, resolveCredentials, sinkOf } from '@millrace/routes'
+import { isTemplate, sinkOf } from '@millrace/routes'
 import { mapperOf, type Mapper } from './map.ts'
 
 /** What of an actor's context a sink needs. */
-export type SinkContext = Pick<ActorContext, 'installation' | 'route' | 'sink' | 'secret' | 'conceal' | 'signal'> & {
-  settings: Pick<ActorContext['settings'], 'secretsDir'>
-}
+export type SinkContext = Pick<ActorContext, 'installation' | 'route' | 'sink'> & ClusterAccess
 
 /** Which lane it is the end of. */
 export type SinkLane = Pick<ActorAssignment, 'uid' | 'lane'>
@@ -28,12 +26,8 @@ export async function openSink(
   context: SinkContext,
   mayWrite: () => boolean | Promise<boolean>,
 ): Promise<KafkaSink | ExactlyOnceSink> {
-  const { route, sink: connection, secret: secrets, conceal, signal, installation } = context
-  if (connection.kafka === undefined)
-    throw new KafkaError('configuration', `${connection.name} is not a Kafka connection.`)
-  const credentials = () => resolveCredentials(connection, { secrets, folder: context.settings.secretsDir, conceal })
-  const user = { credentials, clientId: 'millrace', conceal }
-  const cluster = await Cluster.open(clusterSettings(connection.kafka, user), signal)
+  const { route, installation } = context
+  const cluster = await openCluster(context.sink, context)
   const written = sinkOf(route, 'kafka')
   const { topic, createTopic, partition, acks, compression, batch, positionTopic = topic } = written
   const isFixed = !isTemplate(topic)

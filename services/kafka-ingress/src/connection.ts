@@ -1,10 +1,9 @@
 /** The connections of an actor to its cluster, made anew until they hold. */
 import { backoff, delay } from '@millrace/actor'
 import { type ActorContext, mayWrite } from '@millrace/host'
-import { Cluster, clusterSettings, KafkaError, problemOf } from '@millrace/kafka'
+import { type Cluster, KafkaError, openCluster, problemOf } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import { BatchError } from '@millrace/record'
-import { resolveCredentials } from '@millrace/routes'
 
 /** A connection that lasted so many milliseconds has held: the back-off begins anew. */
 const heldAfter = 5_000
@@ -28,7 +27,7 @@ export async function keepConnected<T>(context: ActorContext, { act, failed }: W
   while (!over.aborted && (await mayWrite(context))) {
     const begun = performance.now()
     try {
-      using cluster = await openCluster(context)
+      using cluster = await openCluster(context.source, context)
       return await act(cluster)
     } catch (error) {
       if (signal.aborted) return undefined
@@ -38,12 +37,6 @@ export async function keepConnected<T>(context: ActorContext, { act, failed }: W
     await delay(wait.next(), over)
   }
   return undefined
-}
-
-async function openCluster({ source, secret, conceal, settings, signal }: ActorContext): Promise<Cluster> {
-  if (source.kafka === undefined) throw new TypeError(`Connection ${source.name} is not a Kafka connection.`)
-  const credentials = () => resolveCredentials(source, { secrets: secret, folder: settings.secretsDir, conceal })
-  return await Cluster.open(clusterSettings(source.kafka, { credentials, clientId: 'millrace', conceal }), signal)
 }
 
 /** What may pass, or can be put right from outside. Throws everything else. */
