@@ -41,6 +41,15 @@ test.each([
   },
 )
 
+test('start: committed of an offset that the log does not have is an alarm', async () => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  broker.createTopic('gone', 1)
+  putInto(broker, { topic: 'gone', values: numbers(1, 10) })
+  broker.answers.set('OffsetFetch', (_, to) => tellOffset(to, 'gone', { error: 0, offset: 40n }))
+  const run = rig.run({ lane: 'gone/0', source: { topics: ['gone'], start: 'committed', group: 'g' } })
+  expect(await run.failure()).toMatchObject({ name: 'AlarmError', code: 'kafka_gap' })
+})
+
 /** The answer to OffsetFetch in version 7, about one partition. */
 function tellOffset(to: Writer, topic: string, { error, offset }: { error: number; offset: bigint }): void {
   to.noTags().int32(0).int8(2).compactString(topic).int8(2)

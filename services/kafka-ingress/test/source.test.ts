@@ -234,17 +234,6 @@ describe('start: committed', () => {
     await rig.stored(10, lane)
     expect(await rig.values(lane)).toEqual(numbers(1, 10))
   })
-
-  test('at an offset that is gone is an alarm', async () => {
-    await using rig = await Rig.start(kafka.brokers[0] ?? '')
-    const { topic, options } = await newTopic()
-    await producing.send(topic, numbers(1, 20))
-    const group = `late-${topic}`
-    await producing.commit(group, topic, 2)
-    await producing.deleteBelow(topic, 10)
-    const run = rig.run(options({ start: 'committed', group }))
-    expect(await run.failure()).toMatchObject({ name: 'AlarmError', code: 'kafka_gap' })
-  })
 })
 
 test('a route that is deleted reads no more, and its lane is shut', async () => {
