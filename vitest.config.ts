@@ -1,12 +1,17 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { defineConfig } from 'vitest/config'
 
-/** The tests of the whole system first, which take longest: what is short fills what time is left at the end. */
-class WholeFirst extends BaseSequencer {
+/**
+ * A file that runs the whole system, then five that run parts of it, and so on: the former take longest and want most,
+ * so that about one of them runs at a time, and all have begun long before the end.
+ */
+class Mixed extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isWhole = ({ moduleId }: TestSpecification) => moduleId.includes('/deploy/local/test/')
     const sorted = await super.sort(files)
-    return [...sorted.filter(isWhole), ...sorted.filter(file => !isWhole(file))]
+    const isWhole = ({ moduleId }: TestSpecification) => moduleId.includes('/deploy/local/test/')
+    const parts = sorted.filter(file => !isWhole(file))
+    const mixed = sorted.filter(isWhole).flatMap(whole => [whole, ...parts.splice(0, 5)])
+    return [...mixed, ...parts]
   }
 }
 
@@ -18,6 +23,6 @@ export default defineConfig({
     retry: 0,
     // Each runs servers of its own, and waits for them half of its time: three keep two cores busy.
     maxWorkers: 3,
-    sequence: { sequencer: WholeFirst },
+    sequence: { sequencer: Mixed },
   },
 })
