@@ -20,15 +20,17 @@ const most = { records: 2_000, bytes: 800_000 }
 
 const { brokers, topic, records, payloadBytes, partitions }: Orders = JSON.parse(process.argv[2] ?? '{}')
 const batch = Math.min(most.records, Math.floor(most.bytes / payloadBytes))
+/** So many records go out at once: where they go to partitions in turn, a batch to each of some. */
+const together = partitions === undefined ? batch : 16 * batch
 const producer = new Kafka({ brokers, clientId: 'bench-preload', logLevel: logLevel.NOTHING }).producer()
 process.on('disconnect', () => process.exit(0))
 await producer.connect()
-for (let first = 0; first < records; first += batch) {
-  const messages = Array.from({ length: Math.min(batch, records - first) }, (_, index) => {
+for (let first = 0; first < records; first += together) {
+  const messages = Array.from({ length: Math.min(together, records - first) }, (_, index) => {
     const number = first + index
     const value = Buffer.alloc(payloadBytes, 0x61)
     writeStamp(value, 0, { at: now(), publisher: 0, number })
-    const partition = partitions === undefined ? {} : { partition: (first / batch) % partitions }
+    const partition = partitions === undefined ? {} : { partition: Math.floor(number / batch) % partitions }
     return { key: `d${number % keys}`, value, ...partition }
   })
   await producer.send({ topic, messages, acks: -1 })

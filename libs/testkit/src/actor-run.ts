@@ -28,6 +28,8 @@ export class ActorRun {
   /** How often `allowed` was asked, and what it answers. */
   asked = 0
   allowed = true
+  /** What it may hold in memory; a test takes some for others. */
+  readonly budget = new Budget(96 * 2 ** 20)
   readonly ended: Promise<void>
   readonly #abort = new AbortController()
   readonly #draining = new AbortController()
@@ -71,7 +73,7 @@ export class ActorRun {
       ...stage,
       installation: 'test',
       settings,
-      budget: new Budget(Number.POSITIVE_INFINITY),
+      budget: this.budget,
       counts: this.counts,
       latency: new Histogram(),
       log: log.logger,
