@@ -45,6 +45,8 @@ export interface Waiting {
   records: number
   bytes: number
   since: number
+  /** No more is asked for until something is taken: so much is held already, here or by the process's other lanes. */
+  isFull: boolean
 }
 
 /** When to stop waiting for batches: where `enough` says so of what is there, or `atMost` milliseconds have passed. */
@@ -73,6 +75,8 @@ export class LaneReader {
   #takenBytes = 0
   #askedBytes = 0
   #waitingSince = 0
+  /** Nothing more is asked for, until something is taken. */
+  #isFull = false
   /** Batches with records read so far, and messages that the lane held beyond the last of them. */
   #batches = 0
   #beyond = 0
@@ -132,7 +136,8 @@ export class LaneReader {
 
   /** What has come and is not taken yet. */
   get waits(): Waiting {
-    return { records: this.#base - this.#taken, bytes: this.#queuedBytes, since: this.#waitingSince }
+    const records = this.#base - this.#taken
+    return { records, bytes: this.#queuedBytes, since: this.#waitingSince, isFull: this.#isFull }
   }
 
   /**
@@ -187,7 +192,11 @@ export class LaneReader {
     this.#held.add(-this.#askedBytes)
     this.#askedBytes = 0
     const hasNothing = this.#queue.length === 0 && this.#takenBytes === 0
-    if (this.#queuedBytes >= prefetchBytes || !(hasNothing || this.#budget.room)) return 0
+    this.#isFull = this.#queuedBytes >= prefetchBytes || !(hasNothing || this.#budget.room)
+    if (this.#isFull) {
+      this.#wake?.()
+      return 0
+    }
     if (this.#beyond === 0) return least
     this.#askedBytes = this.#budget.room ? prefetchBytes : least
     this.#held.add(this.#askedBytes)

@@ -12,9 +12,9 @@ export interface Linger extends Most {
   ms: number
 }
 
-/** Whether what waits is worth a delivery already. */
+/** Whether what waits is worth a delivery already, or all that can come. */
 export const isEnough = ({ records, bytes }: Linger, waits: Waiting): boolean =>
-  waits.records >= records || waits.bytes >= bytes
+  waits.records >= records || waits.bytes >= bytes || waits.isFull
 
 /** How many milliseconds what waits is still let gather; `now` is of the same clock as `waits.since`. */
 export function timeLeft(linger: Linger, waits: Waiting, now: number): number {

@@ -1,8 +1,9 @@
-import type { Bus, LaneBatch, LaneName } from '@millrace/bus'
+import { Budget, type Bus, type LaneBatch, type LaneName } from '@millrace/bus'
 import { eventually, install, type Installation, noLeaks } from '@millrace/testkit'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { gather, type Linger, timeLeft } from '../src/gather.ts'
+import type { DeliverOptions } from '../src/index.ts'
 import { append, committed, delivering, open as openFor } from './delivering.ts'
 import { TestSink } from './sink.ts'
 
@@ -18,25 +19,26 @@ beforeAll(async () => {
 })
 afterAll(() => installation[Symbol.asyncDispose]())
 
-const run = (lane: LaneName, linger: Linger, epoch = 1) =>
-  delivering({ bus, lane, signal: installation.signal, sink: new TestSink(), options: { linger, epoch } })
+const run = (lane: LaneName, linger: Linger, more: Partial<DeliverOptions> = {}) =>
+  delivering({ bus, lane, signal: installation.signal, sink: new TestSink(), options: { linger, ...more } })
 
 const open = (lane: LaneName) => openFor(source, lane, installation.signal)
 
 const linger = { ms: 20, records: 100, bytes: 1_000 }
 
 test.each([
-  ['just come', { records: 1, bytes: 10, since: 1_000 }, 20],
-  ['come a while ago', { records: 99, bytes: 999, since: 985 }, 5],
-  ['come long ago', { records: 1, bytes: 10, since: 500 }, 0],
-  ['enough records', { records: 100, bytes: 10, since: 1_000 }, 0],
-  ['enough bytes', { records: 1, bytes: 1_000, since: 1_000 }, 0],
+  ['just come', { records: 1, bytes: 10, since: 1_000, isFull: false }, 20],
+  ['come a while ago', { records: 99, bytes: 999, since: 985, isFull: false }, 5],
+  ['come long ago', { records: 1, bytes: 10, since: 500, isFull: false }, 0],
+  ['enough records', { records: 100, bytes: 10, since: 1_000, isFull: false }, 0],
+  ['enough bytes', { records: 1, bytes: 1_000, since: 1_000, isFull: false }, 0],
+  ['no room for more', { records: 1, bytes: 10, since: 1_000, isFull: true }, 0],
 ])('what has %s is let gather no longer than it may', (_, waits, left) => {
   expect(timeLeft(linger, waits, 1_000)).toBe(left)
 })
 
 test('without a linger nothing ever waits', () => {
-  expect(timeLeft({ ...linger, ms: 0 }, { records: 1, bytes: 10, since: 1_000 }, 1_000)).toBe(0)
+  expect(timeLeft({ ...linger, ms: 0 }, { records: 1, bytes: 10, since: 1_000, isFull: false }, 1_000)).toBe(0)
 })
 
 const batchOf = ([count, length]: [number, number]): LaneBatch => ({
@@ -102,6 +104,16 @@ test('What waits goes out when its time is over, though it is not enough', async
   await drain()
 })
 
+test('What waits goes out where the lanes of the process hold all that they may, so that nothing more would come', async () => {
+  const { lane } = await installation.route('no-room')
+  const appender = await open(lane)
+  const budget = new Budget(1_000)
+  const { sink, drain } = run(lane, { ms: hour, records: 1_000, bytes: 64 * 2 ** 20 }, { budget })
+  for (let message = 0; message < 8; message++) await append(appender, 'x'.repeat(600_000))
+  await eventually(() => sink.values.length > 0, { what: 'what there was room for' })
+  await drain()
+})
+
 test('What gathers goes out at once when the lane is drained, and not at all when it is given up', async () => {
   const { lane } = await installation.route('gathering')
   const appender = await open(lane)
@@ -111,7 +123,7 @@ test('What gathers goes out at once when the lane is drained, and not at all whe
   await eventually(() => first.counts.pending === 2, { what: 'the records to wait' })
   await first.abort()
   expect(first.sink.deliveries).toEqual([])
-  const next = run(lane, long, 2)
+  const next = run(lane, long, { epoch: 2 })
   await eventually(() => next.counts.pending === 2, { what: 'the records to wait again' })
   await next.drain()
   expect(next.sink.deliveries).toEqual([['a', 'b']])
