@@ -37,7 +37,8 @@ export async function applyFiles(
   return await withBus(terminal, async bus => {
     await untilLed(bus, terminal.signal)
     const before = await readRoutes(bus)
-    const documents = takeDocuments(files, terminal, [...before.connections.values()])
+    const known = { connections: before.connections.values(), routes: before.routes.values() }
+    const documents = takeDocuments(files, terminal, known)
     const { connections, routes } = documents
     const after = {
       connections: new Map([...before.connections, ...connections.map(one => [one.name, one] as const)]),

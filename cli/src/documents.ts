@@ -1,15 +1,11 @@
 /** Documents as a command takes them: read, told of, refused. */
-import { type Connection, type Documents, formatProblem, readDocuments, type SourceFile } from '@millrace/routes'
+import { type Documents, formatProblem, type Known, readDocuments, type SourceFile } from '@millrace/routes'
 import { stringify } from 'yaml'
 import { CommandError } from './errors.ts'
 import type { Output, Terminal } from './terminal.ts'
 
 /** Reads documents and tells every problem; throws where one is an error, or where there are no documents. */
-export function takeDocuments(
-  files: readonly SourceFile[],
-  terminal: Terminal,
-  known?: readonly Connection[],
-): Documents {
+export function takeDocuments(files: readonly SourceFile[], terminal: Terminal, known?: Known): Documents {
   const documents = readDocuments(files, known)
   for (const problem of documents.problems) terminal.err(formatProblem(problem))
   refuseErrors(documents)

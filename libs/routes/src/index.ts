@@ -29,7 +29,7 @@ export type { MqttSink } from './mqtt-sink.ts'
 export { isShared, type MqttSource } from './mqtt-source.ts'
 export { type DocumentProblem, formatProblem, type Place } from './problem.ts'
 export { secretsOf } from './properties/connection.ts'
-export { type Documents, readDocuments } from './read.ts'
+export { type Documents, type Known, readDocuments } from './read.ts'
 export {
   largestRecord,
   type Route,

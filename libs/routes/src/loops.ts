@@ -3,12 +3,11 @@
  * same outside system, a topic that the other's source reads. That is certain where the topic is fixed and no filter may
  * break the circle; else it is possible, and what comes back at run time becomes a dead letter where a header can tell.
  */
-import { type Connection, protocolOf } from './connection.ts'
 import type { KnownConnections } from './ends.ts'
 import { errorAt, type Finding, warningAt } from './finding.ts'
 import { isTopicPattern, topicMatcher } from './kafka-topic.ts'
-import { mqttEndpoint } from './mqtt-connection.ts'
 import { filterMatches, filterMayMatch } from './mqtt-filter.ts'
+import { systemsOf } from './outside-system.ts'
 import type { Route } from './route.ts'
 import { isTemplate } from './template.ts'
 
@@ -129,12 +128,3 @@ function stepsFrom(route: Route, readers: ReadonlyMap<string, Reader[]>, connect
 
 /** A template that makes the very topic that the record was read from. */
 const keepsTopic = /^\$\{\s*source\s*\.\s*topic\s*\}$/
-
-/** By what an outside system is known: two connections lead to one where they have an address in common. */
-function systemsOf(connection: Connection | undefined): string[] {
-  if (connection === undefined) return []
-  const { mqtt, kafka } = connection
-  const { host, port } = mqtt === undefined ? { host: '', port: 0 } : mqttEndpoint(mqtt)
-  const addresses = kafka?.brokers ?? [`${host}:${port}`]
-  return addresses.map(address => `${protocolOf(connection)} ${address.toLowerCase()}`)
-}

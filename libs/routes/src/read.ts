@@ -4,6 +4,7 @@ import { parseFile, type SourceFile } from './document.ts'
 import { type Draft, draftsOf, inSpec, isValid, originOf, problemsOf, readRoute, type Written } from './draft.ts'
 import type { KnownConnections } from './ends.ts'
 import { errorAt } from './finding.ts'
+import { checkGroups } from './groups.ts'
 import { connectorsAmong } from './iot-mq/known-connectors.ts'
 import { isTopicMap } from './iot-mq/translate.ts'
 import { checkLoops } from './loops.ts'
@@ -18,12 +19,19 @@ export interface Documents {
   problems: DocumentProblem[]
 }
 
+/** What applies already where the documents are applied; a document of the same name takes its place. */
+export interface Known {
+  connections: Iterable<Connection>
+  routes: Iterable<Route>
+}
+
 /**
  * Reads documents, any number a file: native ones (`apiVersion: millrace.dev/v1`, kinds `Connection` and `Route`), and
  * those of Azure IoT MQ (`KafkaConnector`, `KafkaConnectorTopicMap`), which stand for native ones, as does a Kafka client's
- * `.properties` file. Routes may name these connections, and those `known` already. Never throws.
+ * `.properties` file. Routes may name these connections, and those `known` already, and are checked
+ * beside the routes that are known. Never throws.
  */
-export function readDocuments(files: readonly SourceFile[], known: readonly Connection[] = []): Documents {
+export function readDocuments(files: readonly SourceFile[], known: Known = { connections: [], routes: [] }): Documents {
   const problems: DocumentProblem[] = []
   const documents: Written[] = []
   for (const source of files) {
@@ -33,12 +41,12 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
     problems.push(...faults.map(fault => ({ severity: 'error' as const, file, ...fault })))
     documents.push(...parsed.documents.map(document => ({ file, document })))
   }
-  const { drafts, named } = draftAll(documents, known)
+  const { drafts, named } = draftAll(documents, known.connections)
   for (const draft of drafts) {
     if (draft.kind === 'Route') readRoute(draft, named)
     checkAmongOthers(draft, drafts)
   }
-  tellLoops(drafts, named)
+  checkAmongRoutes(drafts, { named, known: known.routes })
   problems.push(...drafts.flatMap(problemsOf))
   const valid = drafts.filter(isValid)
   return {
@@ -49,12 +57,13 @@ export function readDocuments(files: readonly SourceFile[], known: readonly Conn
 }
 
 /** What the documents are, with all connections read: a topic map can be told of only when its connector is known. */
-function draftAll(documents: readonly Written[], known: readonly Connection[]) {
+function draftAll(documents: readonly Written[], known: Iterable<Connection>) {
   const [maps, others] = [true, false].map(isMap =>
     documents.filter(({ document }) => isTopicMap(document.value) === isMap),
   )
   const drafts = (others ?? []).flatMap(one => draftsOf(one, new Map()))
-  const named = new Map<string, Connection | undefined>(known.map(connection => [connection.name, connection]))
+  const named = new Map<string, Connection | undefined>()
+  for (const connection of known) named.set(connection.name, connection)
   for (const { kind, name, connection } of drafts) {
     if (kind === 'Connection' && typeof name === 'string') named.set(name, connection)
   }
@@ -75,14 +84,19 @@ function checkAmongOthers(draft: Draft, drafts: readonly Draft[]): void {
   }
 }
 
-function tellLoops(drafts: readonly Draft[], named: KnownConnections): void {
-  const loops = checkLoops(
-    drafts.flatMap(({ route }) => route ?? []),
-    named,
-  )
-  for (const { route, findings } of drafts) {
-    const loop = route && loops.get(route)
-    if (loop !== undefined) findings.push(...inSpec([loop]))
+/** What routes say together: these, and those that are there already and stay. */
+function checkAmongRoutes(
+  drafts: readonly Draft[],
+  { named, known }: { named: KnownConnections; known: Iterable<Route> },
+): void {
+  const own = drafts.flatMap(({ route }) => route ?? [])
+  const replaced = new Set(drafts.filter(({ kind }) => kind === 'Route').map(({ name }) => name))
+  const routes = [...own, ...[...known].filter(({ name }) => !replaced.has(name))]
+  for (const found of [checkLoops(routes, named), checkGroups(routes, named)]) {
+    for (const { route, findings } of drafts) {
+      const finding = route && found.get(route)
+      if (finding !== undefined) findings.push(...inSpec([finding]))
+    }
   }
 }
 

@@ -92,7 +92,7 @@ describe('the connector’s logLevel', () => {
 
   test('is known in the same command only, and that is told', () => {
     const known = readDocuments([{ file: 'f', text: connector({ rest: '  logLevel: debug\n' }) }]).connections
-    const { routes, problems } = readDocuments([{ file: 'f', text: topicMap() }], known)
+    const { routes, problems } = readDocuments([{ file: 'f', text: topicMap() }], { connections: known, routes: [] })
     expect(routes[0]).not.toHaveProperty('logLevel')
     expect(problems.map(({ message }) => message).join()).toContain('spec.kafkaConnectorRef: its routes log as the')
   })
@@ -169,7 +169,7 @@ describe('partitionStrategy', () => {
   test('static needs the connector in the same command', () => {
     const known = readDocuments([{ file: 'f', text: connector() }]).connections
     const text = topicMap({ rest: '  partitionStrategy: static\n' })
-    const { problems } = readDocuments([{ file: 'f', text }], known)
+    const { problems } = readDocuments([{ file: 'f', text }], { connections: known, routes: [] })
     expect(problems.find(({ severity }) => severity === 'error')?.message).toContain('give the KafkaConnector')
   })
 
@@ -205,7 +205,10 @@ describe('kafkaConnectorRef', () => {
 
   test('may be of one that was applied before', () => {
     const known = readDocuments([{ file: 'f', text: connector(eventHubs) }]).connections
-    const { routes, problems } = readDocuments([{ file: 'f', text: topicMap({ rest: '  compression: lz4\n' }) }], known)
+    const { routes, problems } = readDocuments([{ file: 'f', text: topicMap({ rest: '  compression: lz4\n' }) }], {
+      connections: known,
+      routes: [],
+    })
     expect(routes.map(route => route.sink)).toMatchObject([{ connection: 'hub', compression: 'none' }])
     expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
   })

@@ -134,3 +134,23 @@ describe('MQTT topic filters', () => {
     expect(filterMayMatch(['a'], ['a', ''])).toBe(false)
   })
 })
+
+describe('beside what applies already', () => {
+  const there = between(kafka('a'), toKafka('b'), { name: 'there' })
+  const apply = (text: string) => {
+    const known = readDocuments([{ file: 'known', text: together(there) }])
+    expect(known.problems).toEqual([])
+    return readDocuments([{ file: 'f', text }], known).problems.map(({ message }) => message)
+  }
+
+  test('a route that closes a circle is told where it stands', () => {
+    expect(apply(between(kafka('b'), toKafka('a'), { name: 'new' }))).toEqual([certain('new -> there -> new')])
+    expect(apply(between(kafka('b'), toKafka('a${record.key}'), { name: 'new' }))).toContainEqual(
+      possible('new -> there -> new').replace('warning: ', ''),
+    )
+  })
+
+  test('a route that takes the place of one is not held against itself', () => {
+    expect(apply(between(kafka('b'), toKafka('a'), { name: 'there' }))).toEqual([])
+  })
+})

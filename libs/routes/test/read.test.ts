@@ -223,7 +223,7 @@ describe('documents among each other', () => {
 
   test('connections that are known already count', () => {
     const { connections } = readDocuments([{ file: 'c', text: `${plant}---\n${lake}` }])
-    expect(readDocuments([{ file: 'f', text: route() }], connections).problems).toEqual([])
+    expect(readDocuments([{ file: 'f', text: route() }], { connections, routes: [] }).problems).toEqual([])
   })
 
   test('two of one kind and name are refused, the second where it stands', () => {

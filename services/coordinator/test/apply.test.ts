@@ -26,6 +26,27 @@ test('an apply that changes nothing makes the same document', () => {
   expect(apply(once, { r: route(2) })).toEqual(once)
 })
 
+test('a circle that two applies make is refused, whichever of its routes comes last, and the first one stays', () => {
+  const hop = (from: string, to: string) => ({ ...listedRoute(from), sink: { connection: 'lake', topic: to } })
+  const there = apply(empty, { there: hop('a', 'b') })
+  const back = applied(there, { connections, routes: { back: hop('b', 'a') } }, newUid)
+  expect(back).toMatchObject({
+    problem: { code: 'invalid', message: expect.stringContaining('comes back to it for ever: back -> there -> back') },
+  })
+  // So does a connection that turns out to be the same cluster.
+  const far = { ...connections, far: { kafka: { brokers: ['far:9092'] } } }
+  const apart = document(
+    applied(
+      there,
+      { connections: far, routes: { back: { ...hop('b', 'a'), sink: { connection: 'far', topic: 'a' } } } },
+      newUid,
+    ),
+  )
+  expect(applied(apart, { connections: { far: connections.lake }, routes: {} }, newUid)).toMatchObject({
+    problem: { code: 'invalid', message: expect.stringContaining('there -> back -> there') },
+  })
+})
+
 test('slots that are given up retire, and those that come back retire no more', () => {
   const four = apply(empty, { r: route(4) })
   const one = apply(four, { r: route(1) })
