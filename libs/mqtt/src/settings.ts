@@ -3,8 +3,23 @@ import type { ProtocolVersion } from './control-packets.ts'
 import type { Ending } from './ending.ts'
 import type { Login } from './login.ts'
 
-/** How to log in at the broker of a connection, with what its secrets hold. */
-export function loginOf(
+/**
+ * How to log in at the broker of a connection, with what its secrets hold now. One that can't be read is told like a
+ * broker that can't be reached.
+ */
+export async function readLogin(
+  connection: MqttConnection,
+  { credentials, clientId }: { credentials: () => Promise<Credentials>; clientId: string },
+): Promise<Login | Ending> {
+  try {
+    return loginOf(connection, { credentials: await credentials(), clientId })
+  } catch (error) {
+    if (!(error instanceof SecretError)) throw error
+    return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
+  }
+}
+
+function loginOf(
   connection: MqttConnection,
   { credentials, clientId }: { credentials: Credentials; clientId: string },
 ): Login {
@@ -21,19 +36,6 @@ export function loginOf(
     password,
     authenticationMethod: connection.auth?.token?.authenticationMethod,
     keepAlive: connection.keepAlive / 1000,
-  }
-}
-
-/** The same, with its secrets read now. One that can't be read is told like a broker that can't be reached. */
-export async function readLogin(
-  connection: MqttConnection,
-  { credentials, clientId }: { credentials: () => Promise<Credentials>; clientId: string },
-): Promise<Login | Ending> {
-  try {
-    return loginOf(connection, { credentials: await credentials(), clientId })
-  } catch (error) {
-    if (!(error instanceof SecretError)) throw error
-    return { is: 'lost', problem: { code: 'secret_missing', message: error.message } }
   }
 }
 

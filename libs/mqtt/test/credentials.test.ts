@@ -4,7 +4,7 @@ import path from 'node:path'
 import { type MqttConnection, resolveCredentials, secretSource } from '@millrace/routes'
 import { type Mosquitto, noLeaks, startMosquitto } from '@millrace/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectToPublish, type Ending, loginOf } from '../src/index.ts'
+import { connectToPublish, type Ending, readLogin } from '../src/index.ts'
 import { connected, options, refusal } from './connecting.ts'
 import { accepted, type ScriptedBroker, startScriptedBroker } from './scripted-broker.ts'
 
@@ -34,11 +34,11 @@ test.each([
   const auth = { token: { file, username: '$sat', ...method } }
   const mqtt: MqttConnection = { url: other.url, version: 5, keepAlive: 30_000, auth }
   const login = async () => {
-    const credentials = await resolveCredentials(
-      { name: 'c', mqtt },
-      { secrets: secretSource({ env: {} }), conceal() {} },
-    )
-    return loginOf(mqtt, { credentials, clientId: 'pod' })
+    const places = { secrets: secretSource({ env: {} }), conceal() {} }
+    const credentials = () => resolveCredentials({ name: 'c', mqtt }, places)
+    const read = await readLogin(mqtt, { credentials, clientId: 'pod' })
+    if ('is' in read) throw new Error(`no login: ${JSON.stringify(read)}`)
+    return read
   }
   await writeFile(file, 'first-token\n')
   const ending = await refusal(other.port, await login())
