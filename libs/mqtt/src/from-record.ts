@@ -36,7 +36,7 @@ const vendorNames = { key: Buffer.from('Key'), timestamp: Buffer.from('Timestamp
  *   `kafka.partition`, `kafka.offset`, `kafka.key` and `kafka.timestamp`.
  * - `iotOperations`: of a Kafka record all headers become user properties as they are, the key `Key`, and the time
  *   `Timestamp`, as Azure IoT MQ has it. What comes from MQTT is mapped as `lossless`.
- * - `none`: no properties.
+ * - `none`: no properties, and no expiry.
  *
  * A header that MQTT can't carry (not UTF-8, a control character, more than 65,535 bytes) is left out; `leftOut`
  * counts them.
@@ -78,10 +78,16 @@ export class PublishMapper {
       if (ours !== undefined) this.#restore(ours)
       else if (this.#mapping !== 'none') this.#userProperty(isVendors)
     }
-    if (this.#mapping === 'none') this.properties.clear()
+    if (this.#mapping === 'none') this.#forget()
     else if (isVendors) this.#add(vendorNames.key, view.keyIn, view.keyStart, view.keyEnd)
     else if (!wasPublish && place.partition !== null) this.#addPlace(view, place)
     if (isVendors && view.timestamp >= 0) this.#addNumber(vendorNames.timestamp, String(view.timestamp))
+  }
+
+  /** What the route does not want of the headers. */
+  #forget(): void {
+    this.properties.clear()
+    this.expiresAt = 0
   }
 
   /** Which of our headers it stands on. */

@@ -185,19 +185,21 @@ describe('iotOperations', () => {
   })
 })
 
-test('none: no properties, but the QoS and RETAIN of the record', () => {
+test('none: no properties and no expiry; the QoS and RETAIN of the record are there for whoever asks', () => {
   const headers: Record['headers'] = [
     ['mqtt.qos', Buffer.from('0')],
     ['mqtt.retain', Buffer.from('true')],
     ['mqtt.content-type', Buffer.from('x')],
+    ['mqtt.expires-at', Buffer.from('1')],
     ['a', Buffer.from('1')],
   ]
-  const { qos, retain, contentType, userProperties } = published(record(headers), 'none', kafkaPlace)
-  expect({ qos, retain, contentType, userProperties }).toEqual({
+  const { qos, retain, contentType, userProperties, isFresh } = published(record(headers), 'none', kafkaPlace)
+  expect({ qos, retain, contentType, userProperties, isFresh }).toEqual({
     qos: 0,
     retain: true,
     contentType: undefined,
     userProperties: [],
+    isFresh: true,
   })
 })
 

@@ -34,7 +34,7 @@ export function checkRoute(route: Route): Finding[] {
     const message = `no record may be larger than ${most}, a quarter of each lane's share of buffer.maxBytes`
     findings.push(errorAt(['maxRecordBytes'], 'no_room', message))
   }
-  const more = [checkSharing, checkDelivery, checkTemplatedTopic, checkHeaders, checkCaptures]
+  const more = [checkSharing, checkDelivery, checkTemplatedTopic, checkHold, checkHeaders, checkCaptures]
   return [...findings, ...more.flatMap(check => check(route))]
 }
 
@@ -64,6 +64,16 @@ function checkTemplatedTopic({ sink }: Route): Finding[] {
   const chosen = 'whoever sends a message chooses any topic of the cluster; put a fixed prefix before the ${'
   const missing = 'a record for a topic that the cluster does not have becomes a dead letter (no_topic)'
   return [warningAt(path, 'templated_topic', open ? `${chosen}; ${missing}` : missing)]
+}
+
+/** Whether anybody subscribes stands in the answer to a PUBLISH, and one of QoS 0 has none. */
+function checkHold({ sink }: Route): Finding[] {
+  if (sink.protocol !== 'mqtt' || sink.onNoSubscribers !== 'hold') return []
+  const path = ['sink', 'onNoSubscribers']
+  if (sink.qos === 0) return [errorAt(path, 'no_effect', 'brokers answer no message of qos 0: nothing would be held')]
+  if (sink.qos !== 'keep') return []
+  const message = 'records whose own QoS is 0 (mqtt.qos) are not held: brokers answer no message of QoS 0'
+  return [warningAt(path, 'no_effect', message)]
 }
 
 /** The table of Azure IoT Operations has no place for all that MQTT says, and is for MQTT and Kafka only. */

@@ -3,11 +3,12 @@ import { errorAt, type Finding, warningAt } from './finding.ts'
 import type { KafkaSink } from './kafka-sink.ts'
 import type { Route } from './route.ts'
 
-/** A request above 1,046,528 bytes makes a hub close the connection; this leaves room for what is around a batch. */
+/** A request above 1,046,528 bytes makes a hub close the connection; a batch leaves room for what is around it. */
+const largestRequest = 1_046_528
 const largestBatch = 1_000_000
 
 /** What a hub does not take of a route that ends there. */
-export function checkHubSink({ delivery }: Route, sink: KafkaSink): Finding[] {
+export function checkHubSink({ delivery, maxRecordBytes = 0 }: Route, sink: KafkaSink): Finding[] {
   const findings: Finding[] = []
   if (sink.compression !== 'none' && sink.compression !== 'gzip') {
     const message = `Event Hubs refuses ${sink.compression}: the route will run uncompressed; gzip works in its premium tiers`
@@ -20,6 +21,10 @@ export function checkHubSink({ delivery }: Route, sink: KafkaSink): Finding[] {
   if (sink.batch.maxBytes > largestBatch) {
     const message = `Event Hubs closes the connection on a larger request: at most ${largestBatch}B`
     findings.push(errorAt(['sink', 'batch', 'maxBytes'], 'event_hubs', message))
+  }
+  if (maxRecordBytes > largestRequest) {
+    const message = `Event Hubs takes at most ${largestRequest} bytes: a larger record becomes a dead letter (too_large)`
+    findings.push(warningAt(['maxRecordBytes'], 'event_hubs', message))
   }
   if (delivery === 'exactlyOnce') {
     const message =

@@ -12,8 +12,11 @@ export interface MqttSink {
   topic: string
   /** `keep`: what the header `mqtt.qos` says; 1 where there is none. */
   qos: 0 | 1 | 2 | 'keep'
-  /** `keep`: what the header `mqtt.retain` says; false where there is none. */
-  retain: boolean | 'keep'
+  /**
+   * `keep`: what the header `mqtt.retain` says; false where there is none. Absent: `keep`, or with `headers: none`, which
+   * uses no header that is not asked for, false.
+   */
+  retain?: boolean | 'keep' | undefined
   /** A publish that the broker has nobody for (0x10) is done, or holds its lane until somebody subscribes. */
   onNoSubscribers: 'done' | 'hold'
   /** A record whose expiry has passed while it was under way is left out and counted, or becomes a dead letter. */
@@ -26,7 +29,7 @@ export const mqttSink: z.ZodType<MqttSink> = spoken(
     connection: name(),
     topic: text().check(checkMqttTopic),
     qos: oneOf<0 | 1 | 2 | 'keep'>(0, 1, 2, 'keep').default(1),
-    retain: oneOf<boolean | 'keep'>(true, false, 'keep').default('keep'),
+    retain: oneOf<boolean | 'keep'>(true, false, 'keep').optional(),
     onNoSubscribers: oneOf('done', 'hold').default('done'),
     onExpired: oneOf('drop', 'deadLetter').default('drop'),
   }),

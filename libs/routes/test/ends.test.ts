@@ -43,7 +43,6 @@ test('the other ends have their defaults', () => {
     connection: 'plant',
     topic: 'out/x',
     qos: 1,
-    retain: 'keep',
     onNoSubscribers: 'done',
     onExpired: 'drop',
   })
@@ -138,6 +137,15 @@ describe('MQTT sinks', () => {
     expect(of(kafka, `${toMqtt}, ${field}`)).toEqual([expect.stringContaining(message)])
   })
 
+  test('onNoSubscribers: hold held nothing at QoS 0, and said nothing', () => {
+    const problems = (qos: string) => of(kafka, `${toMqtt}, onNoSubscribers: hold, qos: ${qos}`)
+    expect(problems('0')).toContain(
+      'spec.sink.onNoSubscribers: brokers answer no message of qos 0: nothing would be held',
+    )
+    expect(problems('keep').join()).toMatch(/^warning: spec.sink.onNoSubscribers: records whose own QoS is 0/)
+    expect(problems('1')).toEqual([])
+  })
+
   test.each(['a/#', 'a/+/b', '+${record.key}', 'a${record.key}/#', 'x'.repeat(65_536)])(
     'the topic %s is refused',
     topic => {
@@ -191,6 +199,11 @@ describe('what routes and connections say together', () => {
     ['compression: zstd', '', 'warning: spec.sink.compression: Event Hubs refuses zstd'],
     ['createTopic: {}', '', 'spec.sink.createTopic: Event Hubs makes no topics'],
     ['batch: { maxBytes: 1MiB }', '', 'spec.sink.batch.maxBytes: Event Hubs closes the connection'],
+    [
+      'acks: all',
+      '  maxRecordBytes: 2MiB\n',
+      'warning: spec.maxRecordBytes: Event Hubs takes at most 1046528 bytes: a larger record becomes a dead letter',
+    ],
     ['acks: all', '  delivery: exactlyOnce\n', 'warning: spec.delivery: Event Hubs has transactions'],
   ])('Event Hubs and %s %s', (field, rest, message) => {
     const to = `connection: other, topic: x, ${field}`

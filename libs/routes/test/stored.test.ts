@@ -79,7 +79,7 @@ const kafkaOptions = fc.record(
 )
 const publishOptions = fc.record(
   {
-    qos: fc.constantFrom(0, 1, 2, 'keep'),
+    qos: fc.constantFrom(1, 2, 'keep'),
     retain: fc.constantFrom(true, false, 'keep'),
     onNoSubscribers: fc.constantFrom('done', 'hold'),
     onExpired: fc.constantFrom('drop', 'deadLetter'),

@@ -13,8 +13,9 @@ export class Mapper {
   retain = false
   expiresAt = 0
   readonly properties: PropertyWriter
-  /** Whether any record was to be retained. */
+  /** Whether any record was to be retained, and the highest QoS that one was to have. */
   asksRetain = false
+  asksQos: QoS = 0
   readonly #topicOf: (input: ExpressionInput) => string | null
   readonly #qos: QoS | 'keep'
   readonly #retain: boolean | 'keep'
@@ -25,7 +26,7 @@ export class Mapper {
   constructor({ sink: { topic, qos, retain }, headers }: Mapped) {
     this.#topicOf = isTemplate(topic) ? compileTemplate(topic) : () => topic
     this.#qos = qos
-    this.#retain = retain
+    this.#retain = retain ?? (headers === 'none' ? false : 'keep')
     this.#mapper = new PublishMapper(headers)
     this.properties = this.#mapper.properties
   }
@@ -47,6 +48,7 @@ export class Mapper {
     this.expiresAt = mapper.expiresAt
     this.#leftOut += mapper.leftOut
     this.asksRetain ||= this.retain
+    if (this.qos > this.asksQos) this.asksQos = this.qos
     return undefined
   }
 

@@ -18,7 +18,7 @@ import { Mapper } from './map.ts'
 /** What of an actor's context a sink needs. */
 export type SinkContext = Pick<
   ActorContext,
-  'installation' | 'route' | 'sink' | 'secret' | 'conceal' | 'signal' | 'counts' | 'state' | 'fresh' | 'allowed'
+  'installation' | 'route' | 'sink' | 'secret' | 'conceal' | 'signal' | 'counts' | 'state' | 'log' | 'fresh' | 'allowed'
 > & { settings: Pick<ActorContext['settings'], 'secretsDir'> }
 
 const leftOut: Problem = {
@@ -30,13 +30,17 @@ const noRetain: Problem = {
   code: 'retain_unsupported',
   message: 'The broker keeps no retained messages; they go out without RETAIN.',
 }
+const qosLowered = (most: number): Problem => ({
+  code: 'qos_lowered',
+  message: `The broker takes QoS ${most} at most; what asks for more goes out with that.`,
+})
 
 export class MqttSink implements Sink {
   readonly #context: SinkContext
   readonly #clientId: string
   readonly #publisher: Publisher
   readonly #mapper: Mapper
-  #notice: Problem | undefined
+  readonly #notices = new Map<string, Problem>()
   #disconnected: Promise<void> = Promise.resolve()
   readonly #version: ReturnType<typeof versionOf>
 
@@ -61,9 +65,10 @@ export class MqttSink implements Sink {
     })
   }
 
-  /** What does not stand in the way, but must be known. */
+  /** What does not stand in the way, but must be known: under the code of the first, in the words of all. */
   get notice(): Problem | undefined {
-    return this.#notice
+    const [first, ...others] = this.#notices.values()
+    return first && { ...first, message: [first, ...others].map(({ message }) => message).join(' ') }
   }
 
   /** Connects, which shuts the lane's owner before out (R9); else says why not. */
@@ -103,17 +108,25 @@ export class MqttSink implements Sink {
     const outcome = await this.#publisher.deliver()
     if ('expired' in outcome) counts.expired += outcome.expired ?? 0
     counts.leftOut += this.#mapper.takeLeftOut()
-    if (this.#notice === undefined) this.#tellOnce(outcome)
+    if (outcome.is === 'done' || outcome.is === 'refused') this.#tellChanged()
     return outcome
   }
 
-  /** Tells, once, what is not delivered as the route has it. */
-  #tellOnce(outcome: Outcome): void {
-    const { counts, state } = this.#context
-    if (counts.leftOut > 0) this.#notice = leftOut
-    else if (this.#mapper.asksRetain && this.#publisher.limits?.retain === false) this.#notice = noRetain
-    const isDelivered = outcome.is === 'done' || outcome.is === 'refused'
-    if (isDelivered && this.#notice !== undefined) state('running', this.#notice)
+  /** Tells, each once, what is not delivered as the route has it. */
+  #tellChanged(): void {
+    const { counts, state, log } = this.#context
+    const { asksRetain, asksQos } = this.#mapper
+    const { retain = true, maximumQos = 2 } = this.#publisher.limits ?? {}
+    const told = this.#notices.size
+    const tell = (problem: Problem) => {
+      if (this.#notices.has(problem.code)) return
+      this.#notices.set(problem.code, problem)
+      log.warn({ code: problem.code }, problem.message)
+    }
+    if (counts.leftOut > 0) tell(leftOut)
+    if (asksRetain && !retain) tell(noRetain)
+    if (asksQos > maximumQos) tell(qosLowered(maximumQos))
+    if (this.#notices.size > told) state('running', this.notice)
   }
 
   async close(): Promise<void> {

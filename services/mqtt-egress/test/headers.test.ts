@@ -66,6 +66,26 @@ test('properties are restored, what has expired is left out and counted, what MQ
   })
 })
 
+test('what a broker can’t do was told once only, and a lower QoS never', async () => {
+  const port = await freePort()
+  const limited = `retain_available false\nlistener ${port} 127.0.0.1\nmax_qos 1`
+  await using broker = await startMosquitto({ extra: limited })
+  expect(broker.alive).toBe(true)
+  await using installation = await install()
+  await applyRoutes(installation, { brokerUrl: `mqtt://127.0.0.1:${port}`, sinks: { limits: 'topic: out, qos: keep' } })
+  const source = await openSource(installation, 'limits')
+  await using instance = instanceOf(installation, 'limits')
+  await instance.assign(actorOf('limits', 1))
+  await source.append([{ value: Buffer.from('binary'), headers: [['bytes', Buffer.of(0xff)]] }])
+  await instance.state('sink.limits.in/0', 'running', 'headers_left_out')
+  await source.append([{ value: Buffer.from('kept'), headers: [text('mqtt.qos', '2'), text('mqtt.retain', 'true')] }])
+  const words = async () => {
+    const { problem } = await instance.state('sink.limits.in/0', 'running', 'headers_left_out')
+    return problem !== undefined && /can't carry.*no retained messages.*takes QoS 1 at most/.test(problem.message)
+  }
+  expect(await eventually(words, { what: 'all three told' })).toBe(true)
+})
+
 test('MQTT 3.1.1 over WebSocket: the payloads, in order', async () => {
   const port = await freePort()
   await using broker = await startMosquitto({ extra: `listener ${port} 127.0.0.1\nprotocol websockets` })
