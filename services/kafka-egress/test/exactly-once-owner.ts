@@ -1,8 +1,9 @@
 /**
  * A sink that delivers exactly once, in a process of its own, to be killed or stopped at any instruction. Arguments:
- * port of NATS, Kafka's broker, route (and topic), epoch; and after how many milliseconds the broker aborts an open
- * transaction: then it stops in its third one, until it is told to go on. It begins when it is told `go` and drains when it is told
- * `drain`. It tells `phase` before and after each step of a transaction, and at its end the name of its error.
+ * port of NATS and the password there, Kafka's broker, route (and topic), epoch; and after how many milliseconds the
+ * broker aborts an open transaction: then it stops in its third one, until it is told to go on. It begins when it is told
+ * `go` and drains when it is told `drain`. It tells `phase` before and after each step of a transaction, and at its end
+ * the name of its error.
  *
  * It does what an instance does, but for the lease: only fences stand between two of them.
  */
@@ -11,10 +12,9 @@ import { delay } from '@millrace/actor'
 import { AlarmError, connectBus, FencedError } from '@millrace/bus'
 import { KafkaError } from '@millrace/kafka'
 import { deliver, type TransactionalSink } from '@millrace/lane'
-import { passwords } from '@millrace/testkit'
 import { openExactlyOnce, openHasty } from './sink-rig.ts'
 
-const [port, broker = '', route = '', epoch, timeout] = process.argv.slice(2)
+const [port, password = '', broker = '', route = '', epoch, timeout] = process.argv.slice(2)
 const { signal } = new AbortController()
 const draining = new AbortController()
 let commits = 0
@@ -25,7 +25,7 @@ process.on('message', () => draining.abort())
 const bus = await connectBus({
   url: `nats://127.0.0.1:${port}`,
   user,
-  password: passwords[user],
+  password,
   name: 'owner',
   signal,
 })

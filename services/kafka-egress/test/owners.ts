@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { eventually, type Installation, type Kafka } from '@millrace/testkit'
+import { eventually, type Installation, type Kafka, passwords } from '@millrace/testkit'
 
 const program = new URL('exactly-once-owner.ts', import.meta.url).pathname
 
@@ -24,7 +24,8 @@ export class Owner implements AsyncDisposable {
   #wake = (): void => {}
 
   constructor({ installation, kafka, route, timeout }: Stage, epoch: number) {
-    const args = [installation.nats.port, kafka.brokers.join(), route, epoch, timeout ?? []].flat().map(String)
+    const ends = [installation.nats.port, passwords['kafka-egress'], kafka.brokers.join()]
+    const args = [...ends, route, epoch, timeout ?? []].flat().map(String)
     this.#child = fork(program, args, { execArgv: [] })
     this.#child.on('exit', () => this.#wake())
     this.#child.on('message', (message: string) => {

@@ -1,7 +1,8 @@
 import { Cluster, Producer, Transaction } from '@millrace/kafka'
-import { documentsOf } from '@millrace/testkit'
 import type { Route } from '@millrace/routes'
 import { settingsFor } from '../../../libs/kafka/test/rig.ts'
+// This file alone: all of testkit is a third of what it takes to start an owner, of which tests start a hundred.
+import { documentsOf } from '../../../libs/testkit/src/documents.ts'
 import { mapperOf } from '../src/map.ts'
 import { ExactlyOnceSink, KafkaSink, openSink as openKafkaSink } from '../src/sink.ts'
 
