@@ -109,8 +109,10 @@ test('What waits goes out where the lanes of the process hold all that they may,
   const appender = await open(lane)
   const budget = new Budget(1_000)
   const { sink, drain } = run(lane, { ms: hour, records: 1_000, bytes: 64 * 2 ** 20 }, { budget })
-  for (let message = 0; message < 8; message++) await append(appender, 'x'.repeat(600_000))
+  const large = 'x'.repeat(600_000)
+  for (let message = 0; message < 8; message++) await append(appender, large)
   await eventually(() => sink.values.length > 0, { what: 'what there was room for' })
+  expect(sink.values).toContain(large)
   await drain()
 })
 
