@@ -4,7 +4,7 @@ import { readHeader } from '@millrace/record'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FakeBroker } from '../../../libs/kafka/test/fake-broker.ts'
 import { apis } from '../../../libs/kafka/src/requests/request.ts'
-import { actorOf, applyRoutes, instanceOf, openSource, reassign } from './service-rig.ts'
+import { actorOf, applyExactRoutes, applyRoutes, instanceOf, openSource, reassign } from './service-rig.ts'
 
 noLeaks()
 
@@ -63,4 +63,19 @@ test('no fence, no numbers, no compression, too old: each is told while it is so
   broker.answers.delete('FindCoordinator')
   expect(await again(3)).not.toHaveProperty('lowers')
   expect(new Set(broker.values('t'))).toEqual(new Set(['a', 'b']))
+})
+
+test('a cluster without transactions holds a lane that asks for them, and says for what', {
+  timeout: 60_000,
+}, async () => {
+  await using hub = await FakeBroker.start({ t: 1 })
+  hub.versions.set(apis.initProducerId.key, [0, 1])
+  hub.answers.set('FindCoordinator', () => 'cut')
+  await using apart = await install()
+  await applyExactRoutes(apart, `127.0.0.1:${hub.port}`, { exact: 'topic: t' })
+  await using instance = instanceOf(apart, 'exact')
+  await instance.assign(actorOf('exact', 1))
+  const told = await instance.state('sink.exact.0', 'holding', 'no_transactions')
+  expect(told.problem?.message).toContain('delivery: exactlyOnce')
+  expect(told, 'nothing is delivered, so nothing is lowered').not.toHaveProperty('lowers')
 })
