@@ -151,6 +151,7 @@ test('the partitions of a topic that a route does not read any more are drained,
   source.retired = false
   await rig.apply({ k: listedRoute('a', 'b') })
   await rig.placed('kafka-egress', 2)
+  await rig.placed('kafka-ingress', 3)
   const again = source.running.get('source.k.b/0')?.epoch ?? 0
   expect((await openSource(rig, { ...lane, epoch: again })).records).toBe(3)
   rig.check()
