@@ -9,7 +9,7 @@ import type { Cluster } from './cluster.ts'
 import type { BrokerConnection } from './connection.ts'
 import { KafkaError } from './errors.ts'
 import { partitionProblem } from './problem.ts'
-import { commitOffset, committedOffset, findGroup } from './requests/group-offset.ts'
+import { commitOffset, committedOffset, findGroup, isOurs } from './requests/group-offset.ts'
 import { type Fetched, type FetchFrom, fetchLog, type Isolation, type PartitionName } from './requests/fetch.ts'
 import { endOfEpoch } from './requests/leader-epoch.ts'
 import { type EpochOffset, listOffsets, type LogPlace } from './requests/list-offsets.ts'
@@ -102,11 +102,11 @@ export class PartitionLog {
     if (refused !== 0) throw brokerError(refused, `Group ${group} does not take the offset: ${why}.`)
   }
 
-  /** Where a group reads next; undefined where it has committed nothing. Throws KafkaError. */
-  async committed(group: string): Promise<bigint | undefined> {
+  /** Where a group reads next, and whether `commit` said so; undefined where it has committed nothing. Throws KafkaError. */
+  async committed(group: string): Promise<{ offset: bigint; isOurs: boolean } | undefined> {
     const connection = await this.#coordinatorOf(group)
     const { error, found } = await connection.send(committedOffset(group, this.#name))
-    if (error === 0) return found?.offset
+    if (error === 0) return found && { offset: found.offset, isOurs: isOurs(found) }
     throw brokerError(error, `Group ${group} does not tell its offset: ${nameOfBrokerError(error)}.`)
   }
 

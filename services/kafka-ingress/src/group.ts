@@ -3,6 +3,11 @@ import { KafkaError, type PartitionLog } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 import type { Position } from './position.ts'
 
+/** Told where a new lane begins behind one that is gone: nobody can say whether all that had stored was delivered. */
+export const followedOurs = (group: string): string =>
+  `Group ${group} has got to where an earlier route of Millrace had stored, and reading begins there. If that was lost ` +
+  'before it was delivered, delete the route and apply it with a start from before.'
+
 /** Milliseconds between commits. */
 const every = 5_000
 

@@ -44,6 +44,14 @@ export function partitionOf(lane: string): PartitionName {
   return { topic, partition: Number(partition) }
 }
 
+/** What a route says of the beginning of its lanes. */
+export interface Beginning {
+  start: KafkaStart
+  group: string
+  /** Called where the group has got to where a lane of ours has stored, which is not all delivered if that was lost. */
+  followsOurs: () => void
+}
+
 /**
  * Where a new lane begins, as the route's `start` says. Throws KafkaError: also where its group can't be asked, for what
  * the group has read would come again.
@@ -51,11 +59,12 @@ export function partitionOf(lane: string): PartitionName {
 export async function startOf(
   log: Pick<PartitionLog, 'clusterId' | 'topicId' | 'offsetAt' | 'committed'>,
   { topic, partition }: PartitionName,
-  { start, group }: { start: KafkaStart; group: string },
+  { start, group, followsOurs }: Beginning,
 ): Promise<Position> {
   if (start === 'committed') {
-    const offset = await log.committed(group)
-    return offset === undefined ? await earliestOf(log) : placeIn(log, offset)
+    const found = await log.committed(group)
+    if (found?.isOurs) followsOurs()
+    return found === undefined ? await earliestOf(log) : placeIn(log, found.offset)
   }
   if (typeof start === 'string') return placeIn(log, await log.offsetAt(start))
   if ('offsets' in start) {

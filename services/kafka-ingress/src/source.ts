@@ -28,12 +28,13 @@ import {
   type PartitionName,
 } from '@millrace/kafka'
 import type { Problem, SourceEvents, Writer } from '@millrace/lane'
-import { BatchError, readHeader, sliceBatch, viewOf } from '@millrace/record'
+import { BatchError, readHeader, viewOf } from '@millrace/record'
 import { type KafkaSource, sourceOf } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
-import { Group } from './group.ts'
+import { followedOurs, Group } from './group.ts'
 import { HeldBack } from './held-back.ts'
 import { gapBefore, neverRead, parsePosition, type Position, positionText, startOf } from './position.ts'
+import { restOf } from './rest.ts'
 
 /** Opens the lane: `start` turns its last position into the one of the opening batch (R4). */
 export type OpenLane = (start: (previous: string | undefined) => Promise<string>) => Promise<Writer>
@@ -44,8 +45,6 @@ const missingFor = 15_000
 const markEvery = 1_000
 /** A gap that was passed over is shown for so many milliseconds; the log and the counter keep it. */
 const gapShownFor = 3_600_000
-/** A batch that has to be taken apart may come to so many bytes when it is decompressed. */
-const largestBatch = 256 * 2 ** 20
 /** Of a lane that was silent, and of all while the process holds as much as it may, a Fetch brings so many bytes. */
 const leastFetch = 64 * 1024
 /** Milliseconds for which a broker may hold a Fetch that nothing else waits for. */
@@ -125,8 +124,10 @@ export class Source implements SourceEvents {
   async #begin(previous: string | undefined): Promise<string> {
     if (previous !== undefined && previous !== neverRead) this.#position = parsePosition(previous)
     else {
-      const { start } = this.#route
-      const begin = (log: PartitionLog) => startOf(log, this.#partition, { start, group: this.#group.name })
+      const group = this.#group.name
+      const followsOurs = () => this.#notice('group_ours', followedOurs(group))
+      const begin = (log: PartitionLog) =>
+        startOf(log, this.#partition, { start: this.#route.start, group, followsOurs })
       const position = await this.#withLog(begin, problem => this.#condition.reading(problem))
       if (position === undefined) throw new StoppedError('Stopped before the start was known.')
       this.#position = position
@@ -288,16 +289,6 @@ export class Source implements SourceEvents {
   #notice(code: string, message: string): void {
     this.#condition.notice({ code, message })
     this.#context.log.warn({ code }, message)
-  }
-}
-
-/** A batch from an offset within it on, or why it can't be taken apart. */
-function restOf(batch: Buffer, offset: bigint): Buffer | BatchError | undefined {
-  try {
-    return sliceBatch(batch, offset, { maxBytes: largestBatch })
-  } catch (error) {
-    if (error instanceof BatchError) return error
-    throw error
   }
 }
 

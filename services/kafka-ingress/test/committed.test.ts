@@ -50,8 +50,29 @@ test('start: committed of an offset that the log does not have is an alarm', asy
   expect(await run.failure()).toMatchObject({ name: 'AlarmError', code: 'kafka_gap' })
 })
 
+test.each([
+  ['a lane of ours', 'millrace', ['running group_ours']],
+  ['somebody else', 'streams', ['running']],
+])('start: committed of an offset that %s has committed says whose it is', async (_, by, told) => {
+  await using rig = await Rig.start(`127.0.0.1:${broker.port}`)
+  const topic = `by-${by}`
+  broker.createTopic(topic, 1)
+  putInto(broker, { topic, values: numbers(1, 10) })
+  broker.answers.set('OffsetFetch', (_, to) => tellOffset(to, topic, { error: 0, offset: 4n, by }))
+  const run = rig.run({ lane: `${topic}/0`, source: { topics: [topic], start: 'committed', group: 'g' } })
+  await rig.stored(6, `${topic}/0`)
+  expect(run.told).toEqual(told)
+})
+
+/** What a group's coordinator says of its offset: `by`, its metadata. */
+interface Told {
+  error: number
+  offset: bigint
+  by?: string
+}
+
 /** The answer to OffsetFetch in version 7, about one partition. */
-function tellOffset(to: Writer, topic: string, { error, offset }: { error: number; offset: bigint }): void {
+function tellOffset(to: Writer, topic: string, { error, offset, by = '' }: Told): void {
   to.noTags().int32(0).int8(2).compactString(topic).int8(2)
-  to.int32(0).int64(offset).int32(-1).compactString('').int16(error).noTags().noTags().int16(0).noTags()
+  to.int32(0).int64(offset).int32(-1).compactString(by).int16(error).noTags().noTags().int16(0).noTags()
 }

@@ -68,7 +68,7 @@ test('start: a time that is still to come: what was written while it was asked f
       return answer
     },
   }
-  const start = { start: { time: Date.now() + 1_000 }, group: 'g' }
+  const start = { start: { time: Date.now() + 1_000 }, group: 'g', followsOurs() {} }
   expect(await startOf(growing, { topic: 't', partition: 0 }, start)).toMatchObject({ offset: 7n })
 })
 

@@ -3,10 +3,16 @@ import type { PartitionName } from './fetch.ts'
 import { findCoordinatorOf } from './find-coordinator.ts'
 import type { EpochOffset } from './list-offsets.ts'
 import { apis, type Request } from './request.ts'
-import { fetchOffset } from './transaction.ts'
+import { fetchOffset, type GroupOffset } from './transaction.ts'
 
 /** What a commit says that is no member's: brokers take it where the group has no members. */
 const noMember = { generation: -1, id: '' }
+
+/** What stands beside an offset that was committed here, so that it is known for what a lane has stored. */
+const ours = 'millrace'
+
+/** Whether an offset was committed by `commitOffset`. */
+export const isOurs = ({ metadata }: GroupOffset): boolean => metadata === ours
 
 /** Asks which broker keeps a group's offsets. */
 export function findGroup(group: string): Request<{ error: number; node: number }> {
@@ -30,7 +36,7 @@ export function commitOffset(
       to.string(group).int32(noMember.generation).string(noMember.id)
       if (version >= 7) to.string(null) // no static member either
       to.array([topic], name => {
-        to.string(name).array([partition], id => to.int32(id).int64(offset).int32(leaderEpoch).string(''))
+        to.string(name).array([partition], id => to.int32(id).int64(offset).int32(leaderEpoch).string(ours))
       })
     },
     decode(from) {
