@@ -1,4 +1,4 @@
-/** Kafka on this machine: KRaft, one node that is broker and controller. */
+/** Kafka on this machine: KRaft, one node that is broker and controller, and another broker where that is asked for. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
@@ -14,6 +14,7 @@ import { ask, freePort, requireFree } from './ports.mjs'
  * @property {string} folder for its configuration, log and data
  * @property {number} port
  * @property {number} controllerPort
+ * @property {number} [beside] the controller port of a node whose cluster this one joins, as its second broker
  * @property {{port: number, advertisedPort: number}} [proxied] one more listener, which tells clients to come to another
  *   port: that of a proxy in front
  * @property {Record<string, string>} [properties] broker settings; they win over ours
@@ -77,11 +78,12 @@ export const preparedFor = jars => path.join(path.dirname(jars), 'prepared')
  * @param {KafkaOptions} options
  * @param {string} config
  */
-async function format({ jars, folder, scram = [] }, config) {
+async function format({ jars, folder, beside, scram = [] }, config) {
   const formatted = await stat(path.join(dataOf(folder), 'meta.properties')).catch(() => undefined)
   if (formatted !== undefined) return
   const prepared = dataOf(preparedFor(jars))
-  if (scram.length === 0 && existsSync(prepared)) return cp(prepared, dataOf(folder), { recursive: true })
+  const isPlain = scram.length === 0 && beside === undefined
+  if (isPlain && existsSync(prepared)) return cp(prepared, dataOf(folder), { recursive: true })
   const main = ['kafka.tools.StorageTool', 'format', '-c', config, '-t', clusterId, '--ignore-formatted']
   for (const user of scram) main.push('--add-scram', user)
   await promisify(execFile)('java', javaArguments(jars, ['-XX:TieredStopAtLevel=1'], main)).catch(error => {
@@ -89,7 +91,7 @@ async function format({ jars, folder, scram = [] }, config) {
   })
 }
 
-/** Any id will do: there is only ever one node. */
+/** Any id will do: there is only ever one cluster. */
 const clusterId = 'bWlsbHJhY2UtbG9jYWwtMQ'
 
 /**
@@ -111,17 +113,18 @@ export function javaArguments(jars, options, main) {
  * The text of Kafka's `server.properties`.
  * @param {KafkaOptions} options
  */
-export function kafkaConfig({ folder, port, controllerPort, proxied, properties = {} }) {
-  const listeners = [`CLIENT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`]
+export function kafkaConfig({ folder, port, controllerPort, beside, proxied, properties = {} }) {
+  const listeners = [`CLIENT://127.0.0.1:${port}`]
+  if (beside === undefined) listeners.push(`CONTROLLER://127.0.0.1:${controllerPort}`)
   const advertised = [`CLIENT://127.0.0.1:${port}`]
   if (proxied !== undefined) {
     listeners.push(`PROXIED://127.0.0.1:${proxied.port}`)
     advertised.push(`PROXIED://127.0.0.1:${proxied.advertisedPort}`)
   }
   const settings = {
-    'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'process.roles': beside === undefined ? 'broker,controller' : 'broker',
+    'node.id': beside === undefined ? '1' : '2',
+    'controller.quorum.voters': `1@127.0.0.1:${beside ?? controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'CLIENT',
     listeners: listeners.join(','),

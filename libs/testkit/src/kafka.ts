@@ -16,6 +16,8 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** It is to carry load: Java then compiles for speed, and not for a start that costs a third less. */
   readonly fast?: boolean
+  /** It joins that one's cluster as a second broker, node 2, which may go; node 1 alone is controller. */
+  readonly beside?: Kafka
   /** Put a proxy in front: clients that come through it are told to go on through it. */
   readonly proxied?: boolean
   /**
@@ -34,7 +36,14 @@ export interface SecureKafka {
   readonly certificates: Certificates
 }
 
-/** A Kafka of one node. */
+/** What else of a Kafka can be reached. */
+interface Ends {
+  controllerPort: number
+  proxy?: Proxy
+  secure?: SecureKafka
+}
+
+/** A Kafka of one node, or one node of two. */
 export class Kafka extends Server {
   /** What clients connect to: `['127.0.0.1:<port>']`. */
   readonly brokers: string[]
@@ -42,10 +51,13 @@ export class Kafka extends Server {
   readonly proxied: { readonly proxy: Proxy; readonly brokers: string[] } | undefined
   /** Only with `secure`. */
   readonly secure: SecureKafka | undefined
+  /** Where another node asks to join. */
+  readonly controllerPort: number
   readonly #jars: string
 
-  constructor(launched: Launched, jars: string, { proxy, secure }: { proxy?: Proxy; secure?: SecureKafka }) {
+  constructor(launched: Launched, jars: string, { controllerPort, proxy, secure }: Ends) {
     super(launched)
+    this.controllerPort = controllerPort
     this.brokers = [`127.0.0.1:${launched.port}`]
     this.secure = secure
     this.proxied = proxy && { proxy, brokers: [`127.0.0.1:${proxy.port}`] }
@@ -140,6 +152,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       folder,
       port,
       controllerPort,
+      ...(options.beside && { beside: options.beside.controllerPort }),
       ...(proxy && { proxied: { port: proxiedPort, advertisedPort: proxy.port } }),
       ...secured,
       properties: { ...keepsAll, ...secured?.properties, ...options.properties },
@@ -156,7 +169,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     certified: [`127.0.0.1:${ports.certified}`],
     certificates: made,
   }
-  return new Kafka(launched, tool.path, { ...(proxy && { proxy }), ...(secure && { secure }) })
+  return new Kafka(launched, tool.path, { controllerPort, ...(proxy && { proxy }), ...(secure && { secure }) })
 }
 
 /**

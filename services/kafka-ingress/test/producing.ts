@@ -1,5 +1,5 @@
 /** Writing to a topic as its users do. */
-import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
+import { type Admin, type ITopicConfig, Kafka, logLevel, type Message } from 'kafkajs'
 
 /** What a client of a test writes with. */
 export class Producing {
@@ -28,6 +28,17 @@ export class Producing {
       await transaction[end]()
     }
     await producer.disconnect()
+  }
+
+  /** Makes a topic, of more than one node. */
+  async createTopic(topic: ITopicConfig): Promise<void> {
+    await this.#administer(admin => admin.createTopics({ topics: [topic], waitForLeaders: false }))
+  }
+
+  /** The node that leads a topic's first partition; -1 where none does. */
+  async leaderOf(topic: string): Promise<number | undefined> {
+    const { topics } = await this.#administer(admin => admin.fetchTopicMetadata({ topics: [topic] }))
+    return topics[0]?.partitions[0]?.leader
   }
 
   /** Makes a topic have so many partitions. */
