@@ -115,6 +115,7 @@ export class Proxy implements AsyncDisposable {
 
   #pipe(from: Socket, to: Socket, decide: (bytes: Buffer) => 'pass' | 'cut'): void {
     let before = Promise.resolve()
+    let isCut = false
     const inOrder = (step: () => void) => {
       before = Promise.all([before, sleep(this.#delay)])
         .then(() => this.#thawed?.promise)
@@ -122,7 +123,10 @@ export class Proxy implements AsyncDisposable {
     }
     from.on('data', (bytes: Buffer) =>
       inOrder(() => {
+        if (isCut) return
         if (decide(bytes) === 'cut') {
+          // What was read behind them is lost as well: a stream has no holes.
+          isCut = true
           from.resetAndDestroy()
         } else if (!to.destroyed && !to.write(bytes) && !from.isPaused()) {
           from.pause()

@@ -143,6 +143,16 @@ test('dropAnswers: the server has done it, the client only sees its connection c
   await next.echo('c')
 })
 
+test('what came right behind a lost answer was passed on, so that the stream had a hole', async () => {
+  await using proxy = await startProxy(targetPort)
+  using client = new Client(proxy)
+  await client.echo('a')
+  proxy.dropAnswers()
+  client.socket.write('b'.repeat(2_000_000))
+  await client.ended()
+  expect(client.answers).toBe('a')
+})
+
 test('what was sent before an orderly end arrives', async () => {
   await using proxy = await startProxy(targetPort)
   using client = new Client(proxy)
