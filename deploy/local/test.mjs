@@ -69,9 +69,7 @@ async function tests(node) {
 function execute([program = '', ...args], node) {
   const bin = path.join(root, 'node_modules', '.bin')
   const PATH = [path.dirname(node), bin, process.env.PATH].join(path.delimiter)
-  // Tests start services again and again: half of what that costs is compiling them.
-  const NODE_COMPILE_CACHE = path.join(root, '.millrace', 'compile-cache')
-  const env = { ...process.env, PATH, NODE_COMPILE_CACHE }
+  const env = { ...process.env, PATH }
   return new Promise((resolve, reject) => {
     const child = spawn(path.join(bin, program), args, { cwd: root, stdio: 'inherit', env })
     child.once('error', reject)
