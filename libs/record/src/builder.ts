@@ -9,8 +9,10 @@ import { longVarintSize, varintSize } from './varint.ts'
 /** Format v2 says lengths in 32 bits, signed. */
 const maxBatchBytes = 2 ** 31 - 1
 const firstBuffer = 4096
-/** A builder lives as long as its lane: what one large record made it take is not kept. */
-const keptBuffer = 4 << 20
+/** A builder lives as long as its lane, and there are many: from batch to batch only a small buffer is kept. */
+const keptBuffer = 64 << 10
+/** The next batch is taken to become as large as the last one, and a little larger; but not beyond this. */
+const mostExpected = 2 << 20
 
 /** How to finish a batch. Without `stamp` it is no producer's (ids of -1), as on the bus. */
 export interface FinishOptions {
@@ -18,9 +20,14 @@ export interface FinishOptions {
   stamp?: ProducerStamp
 }
 
-/** Builds record batches, one after another. Records are copied as they are added, into one buffer that is kept. */
+/**
+ * Builds record batches, one after another. Records are copied as they are added, behind the room for the header. A large
+ * buffer goes out as the batch itself; a small one is copied, and kept.
+ */
 export class BatchBuilder {
-  #to = new ByteWriter(firstBuffer)
+  #to = startingWith(firstBuffer)
+  /** How many bytes the next batch may have, where no buffer was kept. */
+  #expected = 0
   #count = 0
   #baseTimestamp: Timestamp = 0
   #maxTimestamp: Timestamp = 0
@@ -32,7 +39,7 @@ export class BatchBuilder {
 
   /** The size of the batch if it were finished now, uncompressed. */
   get bytes(): number {
-    return headerBytes + this.#to.at
+    return this.#to.at
   }
 
   /**
@@ -48,7 +55,7 @@ export class BatchBuilder {
     if (this.bytes + bytes > maxBatchBytes) {
       throw new BatchError('too_large', `A record of ${size} bytes in a batch of ${this.bytes}.`)
     }
-    this.#to.reserve(bytes)
+    this.#to.reserve(first ? Math.max(bytes, this.#expected) : bytes)
     this.#write(view, size, delta)
     if (first) this.#baseTimestamp = view.timestamp
     if (first || view.timestamp > this.#maxTimestamp) this.#maxTimestamp = view.timestamp
@@ -57,8 +64,12 @@ export class BatchBuilder {
 
   /** Drops what was added. */
   reset(): void {
-    if (this.#to.bytes.length > keptBuffer) this.#to = new ByteWriter(firstBuffer)
-    this.#to.at = 0
+    if (this.#isLarge) {
+      // What makes room takes twice of what it is asked for.
+      this.#expected = Math.ceil(Math.min(1.1 * this.bytes, mostExpected) / 2)
+      this.#to = startingWith(headerBytes)
+    }
+    this.#to.at = headerBytes
     this.#count = 0
   }
 
@@ -68,12 +79,26 @@ export class BatchBuilder {
    */
   finish({ compression = 'none', stamp = noProducer }: FinishOptions = {}): Buffer {
     if (this.#count === 0) throw new Error('A batch without records is never built.')
-    const records = compress(compression, this.#to.bytes.subarray(0, this.#to.at))
-    const batch = Buffer.allocUnsafeSlow(headerBytes + records.length)
-    records.copy(batch, headerBytes)
+    const isFull = this.#isLarge && 2 * this.bytes >= this.#to.bytes.length
+    const batch = isFull && compression === 'none' ? this.#built : this.#copy(compression)
     const [count, baseTimestamp, maxTimestamp] = [this.#count, this.#baseTimestamp, this.#maxTimestamp]
     writeHeader(batch, { count, baseTimestamp, maxTimestamp, compression }, stamp)
     this.reset()
+    return batch
+  }
+
+  get #built(): Buffer {
+    return this.#to.bytes.subarray(0, this.#to.at)
+  }
+
+  get #isLarge(): boolean {
+    return this.#to.bytes.length > keptBuffer
+  }
+
+  #copy(compression: Compression): Buffer {
+    const records = compress(compression, this.#built.subarray(headerBytes))
+    const batch = Buffer.allocUnsafeSlow(headerBytes + records.length)
+    records.copy(batch, headerBytes)
     return batch
   }
 
@@ -104,4 +129,11 @@ export class BatchBuilder {
     to.varint(view.headerCount)
     to.range(view.headersIn, view.headersStart, view.headersEnd)
   }
+}
+
+/** A writer that leaves room for the header. */
+function startingWith(capacity: number): ByteWriter {
+  const to = new ByteWriter(capacity)
+  to.at = headerBytes
+  return to
 }
