@@ -5,6 +5,18 @@ import { Rig, sink } from './rig.ts'
 
 noLeaks()
 
+/** A service whose one sink, of epoch 5, writes. */
+async function startWriting() {
+  await using stack = new AsyncDisposableStack()
+  const rig = stack.use(await Rig.start())
+  await rig.routes(1, 'r')
+  const service = stack.use(rig.service())
+  await rig.assign([sink('r', 5)])
+  await service.saw('write', 5)
+  const both = stack.move()
+  return { rig, service, [Symbol.asyncDispose]: () => both.disposeAsync() }
+}
+
 test('without NATS the actors are aborted after 4 s, undrained, and go on when it is back', async () => {
   await using rig = await Rig.start()
   await rig.routes(1, 'r', 'slow')
@@ -30,11 +42,8 @@ test('without NATS the actors are aborted after 4 s, undrained, and go on when i
 })
 
 test('a nats-server that is there and does not answer is as good as gone', async () => {
-  await using rig = await Rig.start()
-  await rig.routes(1, 'r')
-  await using service = rig.service()
-  await rig.assign([sink('r', 5)])
-  await service.saw('write', 20)
+  await using writing = await startWriting()
+  const { rig, service } = writing
   const paused = performance.now()
   rig.nats.pause()
   const aborted = await service.saw('aborted')
@@ -47,11 +56,8 @@ test('a nats-server that is there and does not answer is as good as gone', async
 })
 
 test('who lost its lease, and can not read its assignment again, says that it has seen none', async () => {
-  await using rig = await Rig.start()
-  await rig.routes(1, 'r')
-  await using service = rig.service()
-  await rig.assign([sink('r', 5)])
-  await service.saw('write', 5)
+  await using writing = await startWriting()
+  const { rig, service } = writing
   await rig.seen('it runs what it has seen', ({ term, actors }) => term === 1 && actors.length === 1)
   await rig.bus.jsm.streams.delete('KV_mr_assign')
   rig.nats.pause()
@@ -78,11 +84,8 @@ test('who asks whether it is still the owner gets its answer from the assignment
 })
 
 test('an instance that stood still, and is still the owner, asks before its next write', async () => {
-  await using rig = await Rig.start()
-  await rig.routes(1, 'r')
-  await using service = rig.service()
-  await rig.assign([sink('r', 5)])
-  await service.saw('write', 5)
+  await using writing = await startWriting()
+  const { rig, service } = writing
   service.kill('SIGSTOP')
   await standStill(2_000)
   const before = service.events('write', 'asks', 'allowed', 'aborted').length
@@ -95,11 +98,8 @@ test('an instance that stood still, and is still the owner, asks before its next
 })
 
 test('an instance that stood still, and is not the owner any more, writes nothing', async () => {
-  await using rig = await Rig.start()
-  await rig.routes(1, 'r')
-  await using service = rig.service()
-  await rig.assign([sink('r', 5)])
-  await service.saw('write', 5)
+  await using writing = await startWriting()
+  const { rig, service } = writing
   service.kill('SIGSTOP')
   await rig.assign([])
   await standStill(2_500)
@@ -111,11 +111,8 @@ test('an instance that stood still, and is not the owner any more, writes nothin
 })
 
 test('an instance that stood still beyond its lease aborts, and begins anew under its new epoch', async () => {
-  await using rig = await Rig.start()
-  await rig.routes(1, 'r')
-  await using service = rig.service()
-  await rig.assign([sink('r', 5)])
-  await service.saw('write', 5)
+  await using writing = await startWriting()
+  const { rig, service } = writing
   service.kill('SIGSTOP')
   await rig.assign([sink('r', 7)])
   await standStill(6_000)
