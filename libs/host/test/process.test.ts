@@ -154,7 +154,8 @@ test('a route logs at its own level, its failures as well', async () => {
   await using service = rig.service('./probe.ts', { MILLRACE_LOG_LEVEL: 'warn' })
   await rig.assign([sink('loud', 5), sink('fails', 5), sink('curious', 5)])
   await rig.seen('all at work', ({ actors }) => actors.filter(({ state }) => state === 'running').length === 2)
-  await eventually(() => service.lines.some(({ msg }) => msg === 'actor failed'), { what: 'the failure' })
+  const failed = () => service.lines.some(({ msg }) => msg === 'actor failed')
+  await eventually(failed, { what: 'the failure', timeout: 20_000 })
   const of = (route: string) => [
     ...new Set(service.lines.filter(line => line['route'] === route).map(({ msg }) => msg)),
   ]

@@ -86,7 +86,8 @@ export class TestService implements AsyncDisposable {
 
   /** The port of its pages. */
   async port(): Promise<number> {
-    const line = await until(() => this.lines.find(({ msg }) => msg.startsWith('pages')), { what: 'pages' })
+    const pages = () => this.lines.find(({ msg }) => msg.startsWith('pages'))
+    const line = await until(pages, { what: 'pages', timeout: 20_000 })
     return z.number().parse(line['port'])
   }
 
