@@ -11,6 +11,7 @@
  *    is on its way. So after a lost connection the first goes out alone, and after another one each; what ends a
  *    connection as its first is judged by what the broker said. Where the broker just closes, as all do in 3.1.1, it is
  *    the PUBLISH's doing when it has happened three times: alone on its way, each time over a connection that was let in.
+ *    For one right behind such a one it is twice as often, and so on: a broker that takes nothing is not to empty a lane.
  * 3. A connection that was there and ended may have been taken over (R9): before the next one the assignment is asked.
  */
 import type { Outcome, Problem, Refusal } from '@millrace/lane'
@@ -34,7 +35,7 @@ export interface PublisherOptions extends Judgement {
 }
 
 /** A PUBLISH on which the broker hangs up so often, with nothing else on its way, is not tried again. */
-const mostHangUps = 3
+const fewestHangUps = 3
 /** What is shown of a topic, in characters. */
 const shownTopic = 200
 
@@ -54,6 +55,8 @@ export class Publisher {
   #alone: SendOptions['alone']
   /** How often the broker hung up on what is first now, alone on its way. */
   #hangUps = 0
+  /** How often it may: more, where nothing has passed since one was refused for that. */
+  #mostHangUps = fewestHangUps
   #closed = false
 
   constructor(options: PublisherOptions) {
@@ -122,7 +125,10 @@ export class Publisher {
       expired: this.#options.onExpired === 'deadLetter' ? expired : undefined,
       alone: this.#alone,
     })
-    if (sent.is === 'settled') return this.#settled()
+    if (sent.is === 'settled') {
+      this.#mostHangUps = fewestHangUps
+      return this.#settled()
+    }
     if (sent.is === 'held') {
       this.#alone = 'first'
       return { is: 'hold', problem: sent.problem }
@@ -145,7 +151,7 @@ export class Publisher {
     const outbox = this.#outbox
     const first = outbox.entry(outbox.oldest)
     const isFound = this.#alone !== undefined && isFirst
-    if (!isFirst) this.#hangUps = 0
+    if (!isFirst) [this.#hangUps, this.#mostHangUps] = [0, fewestHangUps]
     if (ending.is === 'refused' && mayBeAboutPublish(ending.reasonCode)) {
       const verdict = judge(ending.reasonCode, this.#options)
       if (isFound && verdict.is === 'refused') outbox.settle(first, verdict)
@@ -161,12 +167,13 @@ export class Publisher {
   #suspect(first: Entry): Problem {
     this.#hangUps++
     const topic = this.#outbox.topicOf(this.#outbox.oldest).slice(0, shownTopic)
-    const times = `${this.#hangUps} of ${mostHangUps} times`
+    const times = `${this.#hangUps} of ${this.#mostHangUps} times`
     const message = `The MQTT broker closed the connection over a PUBLISH to ${topic}, alone on its way, ${times}, and did not say why: it may be too large for it, or not allowed there.`
-    if (this.#hangUps === mostHangUps) {
+    if (this.#hangUps === this.#mostHangUps) {
       this.#outbox.settle(first, { problem: { code: 'refused', message } })
       this.#alone = undefined
       this.#hangUps = 0
+      this.#mostHangUps *= 2
     }
     return { code: 'broker_disconnected', message }
   }
