@@ -137,8 +137,8 @@ test('what running sinks have found of their end lowers the guarantee, whatever 
   const look = (beat: number, ...actors: ActorReport[]) =>
     snapshot(beat * 1000, { 'kafka-egress.a': instance(beat, actors) })
   const fallen = reportStatus(look(1), look(2, sink, { ...sink, id: 'sink.r.1' }), safe)
-  expect(fallen.routes).toMatchObject([{ guarantee: 'at-least-once-unfenced', lowered: ['No transactional ids.'] }])
-  expect(renderStatus(fallen)).toMatch(/^r is at-least-once-unfenced: No transactional ids\.$/m)
+  expect(fallen.routes).toMatchObject([{ guarantee: 'at-least-once', lowered: ['No transactional ids.'] }])
+  expect(renderStatus(fallen)).toMatch(/^r is at-least-once: No transactional ids\.$/m)
   const risen = reportStatus(look(1), look(2, actor('sink.r.0', {})), safe)
   expect(risen.routes).toMatchObject([{ guarantee: 'at-least-once', lowered: [] }])
 })

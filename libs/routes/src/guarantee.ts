@@ -1,11 +1,8 @@
 /** R14: each route states the guarantee that it really has, and what lowers it. */
 import type { Route } from './route.ts'
 
-/**
- * From the most to the least. `at-least-once-unfenced`: nothing is lost, and first arrivals are in order, but an old copy
- * may come behind newer records. `best-effort`: a message may be lost when a process dies.
- */
-const guarantees = ['exactly-once', 'at-least-once', 'at-least-once-unfenced', 'best-effort'] as const
+/** From the most to the least. `best-effort`: a message may be lost when a process dies. */
+const guarantees = ['exactly-once', 'at-least-once', 'best-effort'] as const
 export type Guarantee = (typeof guarantees)[number]
 
 /** What is known of the bus that a route runs on. */
@@ -28,7 +25,7 @@ interface Found {
   message: string
 }
 
-/** These ends repeat, but lose nothing. Whatever else is found makes it `best-effort`. */
+/** Such ends lose nothing, but an old copy may come behind newer records. Whatever else is found makes it `best-effort`. */
 const unfenced: readonly string[] = ['no_fence', 'no_idempotence']
 
 /**
@@ -45,7 +42,7 @@ export function guaranteeOf(
   const lowered = [...new Map(reasons.map(reason => [reason.message, reason])).values()]
   const best = route.delivery === 'exactlyOnce' ? 'exactly-once' : 'at-least-once'
   const levels: Guarantee[] = [best]
-  for (const { code } of lowered) levels.push(unfenced.includes(code) ? 'at-least-once-unfenced' : 'best-effort')
+  for (const { code } of lowered) levels.push(unfenced.includes(code) ? 'at-least-once' : 'best-effort')
   return { guarantee: guarantees.findLast(level => levels.includes(level)) ?? best, lowered }
 }
 

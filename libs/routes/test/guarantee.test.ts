@@ -58,12 +58,8 @@ const noFence: Found = { code: 'no_fence', message: 'no transactional ids' }
 const granted: Found = { code: 'qos_0_granted', message: 'QoS 0 for "t"' }
 
 test.each<[string, readonly Found[], unknown]>([
-  ['an end without a fence', [noFence], ['at-least-once-unfenced', ['no_fence']]],
-  [
-    'batches that are not numbered',
-    [{ ...noFence, code: 'no_idempotence' }],
-    ['at-least-once-unfenced', ['no_idempotence']],
-  ],
+  ['an end without a fence', [noFence], ['at-least-once', ['no_fence']]],
+  ['batches that are not numbered', [{ ...noFence, code: 'no_idempotence' }], ['at-least-once', ['no_idempotence']]],
   ['a broker that grants QoS 0 only', [granted], ['best-effort', ['qos_0_granted']]],
   ['the same of many lanes', [noFence, noFence, granted, noFence], ['best-effort', ['no_fence', 'qos_0_granted']]],
 ])('what is found while it runs: %s', (_what, found, expected) => {
