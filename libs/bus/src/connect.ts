@@ -15,6 +15,7 @@ import { connect } from '@nats-io/transport-node'
 import { tlsOptions } from './authority.ts'
 import type { UserName } from './users.ts'
 import { PermissionError, type Problem, StoppedError, UnknownOutcomeError } from './errors.ts'
+import { Gate } from './gate.ts'
 import { inboxPrefix } from './names.ts'
 
 /** How to reach NATS, and as whom. */
@@ -81,6 +82,8 @@ export class Bus implements AsyncDisposable {
   readonly jsm: JetStreamManager
   /** Publishing to streams. */
   readonly js: JetStreamClient
+  /** For answers of up to a megabyte each: nats-server ends a connection to which it owes 64 MB. */
+  readonly largeAnswers = new Gate(16)
   readonly #listeners = new Set<(event: BusEvent) => void>()
   readonly #waiting = new Set<(error: Error) => void>()
   readonly #options: BusOptions

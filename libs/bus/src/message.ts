@@ -1,4 +1,5 @@
 /** A message of a lane: its headers, written and read, and the lane's last one (R3, R4). */
+import type { MsgRequest, StoredMsg } from '@nats-io/jetstream'
 import { headers, type MsgHdrs } from '@nats-io/nats-core'
 import type { Bus } from './connect.ts'
 import { AlarmError } from './errors.ts'
@@ -85,7 +86,7 @@ export const headerBytes = (header: LaneHeader): number =>
 /** The lane's last message as the stream's leader has it; undefined in a lane that nobody has opened yet. */
 export async function readEnd(bus: Bus, lane: LaneName): Promise<LaneEnd | undefined> {
   const query = { last_by_subj: laneSubject(lane) }
-  const message = await alarmed(lane, bus.call(bus.jsm.streams.getMessage(dataStream(lane.route), query)))
+  const message = await alarmed(lane, readMessage(bus, lane, query))
   return message === null ? undefined : { ...decodeHeader(message.header, message.seq), sequence: message.seq }
 }
 
@@ -115,8 +116,8 @@ export async function checkPlace(
   { sequence, writer }: Place,
   records: number,
 ): Promise<void> {
-  const [stream, subject] = [dataStream(lane.route), laneSubject(lane)]
-  const message = await alarmed(lane, bus.call(bus.jsm.streams.getMessage(stream, { seq: sequence })))
+  const subject = laneSubject(lane)
+  const message = await alarmed(lane, readMessage(bus, lane, { seq: sequence }))
   const where = `The position of ${subject} is at message ${sequence}`
   if (message === null || message.subject !== subject) {
     throw new AlarmError('lane_gap', `${where}, and that message is gone.`)
@@ -137,6 +138,11 @@ export async function checkStream(bus: Bus, lane: LaneName, uid: string): Promis
   if (config.metadata?.uid !== uid) {
     throw new AlarmError('stream_replaced', `${stream} belongs to another route of this name than the one placed here.`)
   }
+}
+
+/** With its payload: there is no asking for the headers alone. */
+function readMessage(bus: Bus, lane: LaneName, query: MsgRequest): Promise<StoredMsg | null> {
+  return bus.largeAnswers.pass(() => bus.call(bus.jsm.streams.getMessage(dataStream(lane.route), query)))
 }
 
 async function alarmed<T>(lane: LaneName, answer: Promise<T>): Promise<T> {
