@@ -26,8 +26,14 @@ console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 
 /** @returns {Promise<import('./count.mjs').Count>} */
 async function everything() {
-  const installed = ensureTools(['node']).then(({ node }) => ensureDependencies(line => console.log(line), node.path))
-  const [tools] = await Promise.all([ensureTools(['node', 'nats-server', 'mosquitto', 'kafka']), installed])
+  const installing = ensureTools(['node', 'nats-server', 'mosquitto', 'kafka'])
+  const dependencies = ensureTools(['node']).then(({ node }) =>
+    ensureDependencies(line => console.log(line), node.path),
+  )
+  // Neither may say anything below the last line.
+  await Promise.allSettled([installing, dependencies])
+  await dependencies
+  const tools = await installing
   for (const [name, tool] of Object.entries(tools)) console.log(`${name} ${tool.version}: ${tool.from}, ${tool.path}`)
   const counts = []
   for (const [name, command] of Object.entries(checks)) counts.push(await check(name, command, tools.node.path))

@@ -30,6 +30,8 @@ const installers = {
  * @throws {Error} a tool can't be had; the message says what to install
  */
 export async function ensureTools(names, say = line => process.stderr.write(`${line}\n`)) {
-  const found = await Promise.all(names.map(async name => ({ [name]: await installers[name](say) })))
-  return Object.assign({}, ...found)
+  const finding = names.map(async name => ({ [name]: await installers[name](say) }))
+  // One that fails is told when nothing goes on any more: what is said of it is the last line.
+  await Promise.allSettled(finding)
+  return Object.assign({}, ...(await Promise.all(finding)))
 }
