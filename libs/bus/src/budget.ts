@@ -1,3 +1,6 @@
+/** So much is asked for at a time: nats-server ends a connection to which it owes 64 MB. */
+const mostAsked = 32 * 2 ** 20
+
 /**
  * The bytes of records that the lanes of one process hold in memory together (R8).
  *
@@ -6,6 +9,9 @@
  * then it may take again, however large that is. What is held is at most the budget, and what each lane takes at a time.
  */
 export class Budget {
+  /** Bytes that were asked for and are sure to come, and who waits to ask; nobody waits for what others hold. */
+  #asked = 0
+  readonly #waiting = new Set<() => void>()
   readonly #bytes: number
   #held = 0
 
@@ -21,6 +27,27 @@ export class Budget {
   /** Bytes that are held now. */
   get held(): number {
     return this.#held
+  }
+
+  /** Whether so many bytes may be asked for now; where not, `again` is called when others have got theirs. */
+  ask(bytes: number, again: () => void): boolean {
+    if (this.#asked > 0 && this.#asked + bytes > mostAsked) {
+      this.#waiting.add(again)
+      return false
+    }
+    this.#waiting.delete(again)
+    this.#asked += bytes
+    return true
+  }
+
+  /** So many bytes that were asked for have come, or will not. */
+  came(bytes: number): void {
+    this.#asked -= bytes
+    if (bytes === 0 || this.#waiting.size === 0 || this.#asked > mostAsked / 2) return
+    // All of them: some may be over, or want nothing any more.
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const again of waiting) queueMicrotask(again)
   }
 
   /** A lane's part, which holds so many bytes. */

@@ -172,11 +172,13 @@ export class LaneReader {
       this.#failure = error
     }
     this.#ended = true
+    this.#giveUpAsking()
     this.#held[Symbol.dispose]()
     this.#wake?.()
   }
 
   async #check(): Promise<void> {
+    this.#giveUpAsking()
     const { bus, lane, uid } = this.#options
     await checkStream(bus, lane, uid)
     await checkPosition(bus, lane, this.#place, this.#base)
@@ -189,8 +191,7 @@ export class LaneReader {
   #ask(): number {
     const { prefetchBytes = 4 * 2 ** 20 } = this.#options
     const least = Math.min(prefetchBytes, leastPull)
-    this.#held.add(-this.#askedBytes)
-    this.#askedBytes = 0
+    this.#giveUpAsking()
     const hasNothing = this.#queue.length === 0 && this.#takenBytes === 0
     this.#isFull = this.#queuedBytes >= prefetchBytes || !(hasNothing || this.#budget.room)
     if (this.#isFull) {
@@ -198,15 +199,27 @@ export class LaneReader {
       return 0
     }
     if (this.#beyond === 0) return least
-    this.#askedBytes = this.#budget.room ? prefetchBytes : least
-    this.#held.add(this.#askedBytes)
-    return this.#askedBytes
+    const bytes = this.#budget.room ? prefetchBytes : least
+    if (!this.#budget.ask(bytes, this.#askAgain)) return 0
+    this.#askedBytes = bytes
+    this.#held.add(bytes)
+    return bytes
+  }
+
+  readonly #askAgain = (): void => this.#ordered.more()
+
+  #giveUpAsking(): void {
+    const bytes = this.#askedBytes
+    this.#askedBytes = 0
+    this.#held.add(-bytes)
+    this.#budget.came(bytes)
   }
 
   #came(bytes: number): void {
     const asked = Math.min(bytes, this.#askedBytes)
     this.#askedBytes -= asked
     this.#held.add(bytes - asked)
+    this.#budget.came(asked)
   }
 
   #deliver(message: Msg, sequence: number, pending: number): void {

@@ -42,3 +42,18 @@ test('What a lane adds after its end is not counted', () => {
   hold.add(20)
   expect(budget.held).toBe(0)
 })
+
+test('Who may not ask now is called when others have got theirs, though some of those who wait are over', async () => {
+  const budget = new Budget(most)
+  const called: string[] = []
+  expect(budget.ask(30 * 2 ** 20, () => {})).toBe(true)
+  expect(budget.ask(4 * 2 ** 20, () => called.push('over'))).toBe(false)
+  expect(budget.ask(4 * 2 ** 20, () => called.push('next'))).toBe(false)
+  budget.came(10 * 2 ** 20)
+  await Promise.resolve()
+  expect(called).toEqual([])
+  budget.came(20 * 2 ** 20)
+  await Promise.resolve()
+  expect(called).toEqual(['over', 'next'])
+  expect(budget.ask(100 * 2 ** 20, () => {})).toBe(true)
+})
