@@ -234,6 +234,8 @@ export class LaneReader {
     this.#place = { sequence, writer: header.writer }
     if (header.count > 0) this.#batches++
     this.#beyond = pending
+    // The pull goes on, and brings nothing for sure.
+    if (pending === 0) this.#giveUpAsking()
     const payload = this.#whole(header, Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length))
     if (payload === undefined) return
     this.#base += header.count

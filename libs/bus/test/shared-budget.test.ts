@@ -62,6 +62,18 @@ test('Lanes that share a budget stay within it, go on beside a slow one, and hol
   await eventually(() => budget.held === 0, { what: 'all to be given back' })
 })
 
+test('A lane that has nothing more to come keeps nothing from the others, though its pull goes on', async () => {
+  const lanes = await Promise.all(Array.from({ length: 10 }, (_, index) => filled(`short-${index}`, 2, 50_000)))
+  const budget = new Budget(96 * 2 ** 20)
+  const own = new AbortController()
+  // Each asks for 4 MiB, together more than may be asked for at a time.
+  const readers = lanes.map(lane => reading(lane, budget, own.signal))
+  await eventually(() => readers.every(({ waits }) => waits.bytes === 100_000), { what: 'all lanes to be read' })
+  expect(budget.held).toBe(10 * 100_000)
+  own.abort()
+  await eventually(() => budget.held === 0, { what: 'all to be given back' })
+})
+
 test('A batch in parts comes whole although the budget is spent', async () => {
   const lane = await filled('parts', 1, 3_000_000)
   const budget = new Budget(1_000)
