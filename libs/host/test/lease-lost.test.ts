@@ -85,7 +85,7 @@ test('who asks whether it is still the owner gets its answer from the assignment
 
 test('an instance that stood still, and is still the owner, asks before its next write', async () => {
   await using writing = await startWriting()
-  const { rig, service } = writing
+  const { service } = writing
   service.kill('SIGSTOP')
   await standStill(2_000)
   const before = service.events('write', 'asks', 'allowed', 'aborted').length
