@@ -17,15 +17,17 @@ const names: ReadonlyMap<HeaderName, HeaderName> = new Map([
   [mqttHeader.contentType, headerName('Content Type')],
 ])
 const messageExpiry = headerName('Message Expiry Interval')
-/** All of those names. */
+/** All of the table's names. */
 export const vendorNames: readonly string[] = [...names.values(), messageExpiry].map(({ text }) => text)
-/** The table has no place for them. */
-const leftOut = [mqttHeader.topic, mqttHeader.qos, mqttHeader.retain]
+/** How the names begin of what the table has no place for: topic, QoS and RETAIN keep ours. */
+const mqttPrefix = Buffer.from('mqtt.')
 
 /**
  * Turns the lossless headers of records that came from MQTT into those that Azure IoT Operations' connectors write:
  * their own five names, `Message Expiry Interval` as the seconds that are left (absent where none are), and user
- * properties as they were. Topic, QoS and RETAIN have no header there.
+ * properties as they were. Topic, QoS and RETAIN, which their table does not have, are beside them as `mqtt.topic`,
+ * `mqtt.qos` and `mqtt.retain`; so that no publisher can write these, a user property that begins with `mqtt.` is the
+ * one that keeps its `user.` in front.
  */
 export class IotOperationsHeaders {
   readonly #from = new HeaderCursor()
@@ -43,7 +45,7 @@ export class IotOperationsHeaders {
         to.constant(name.encoded)
         to.value(bytes, valueStart, valueEnd)
       } else if (from.isNamed(mqttHeader.expiresAt)) this.#expiry(now)
-      else if (!leftOut.some(name => from.isNamed(name))) this.#userProperty()
+      else this.#asItWas()
     }
     to.into(view)
   }
@@ -61,11 +63,13 @@ export class IotOperationsHeaders {
     this.#to.text(String(seconds))
   }
 
-  /** Under the name that its publisher gave it. */
-  #userProperty(): void {
+  /** A user property under the name that its publisher gave it; topic, QoS and RETAIN under ours. */
+  #asItWas(): void {
     const { bytes, nameStart, nameEnd, valueStart, valueEnd } = this.#from
+    const given = nameStart + userPrefix.length
     const wasRenamed = startsWith(bytes, nameStart, nameEnd, userPrefix)
-    this.#to.name(bytes, wasRenamed ? nameStart + userPrefix.length : nameStart, nameEnd)
+    const isPlain = wasRenamed && !startsWith(bytes, given, nameEnd, mqttPrefix)
+    this.#to.name(bytes, isPlain ? given : nameStart, nameEnd)
     this.#to.value(bytes, valueStart, valueEnd)
   }
 }

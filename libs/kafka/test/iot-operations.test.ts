@@ -13,7 +13,7 @@ function mapped(headers: [string, Buffer | null][]): [string, string | undefined
 
 const header = (name: string, value: string): [string, Buffer] => [name, Buffer.from(value, 'latin1')]
 
-test('every row of the table, and user properties as their publisher named them', () => {
+test('every row of the table, what it leaves out under our names, and user properties as their publisher named them', () => {
   expect(
     mapped([
       header('mqtt.topic', 't'),
@@ -32,6 +32,9 @@ test('every row of the table, and user properties as their publisher named them'
       ['null', null],
     ]),
   ).toEqual([
+    ['mqtt.topic', 't'],
+    ['mqtt.qos', '1'],
+    ['mqtt.retain', 'true'],
     ['Payload Format Indicator', '1'],
     ['Content Type', 'text/plain'],
     ['Response Topic', 'answers'],
@@ -40,7 +43,7 @@ test('every row of the table, and user properties as their publisher named them'
     ['b', '1'],
     ['a', ''],
     ['b', '2'],
-    ['mqtt.topic', 'mine'],
+    ['user.mqtt.topic', 'mine'],
     ['user.x', 'twice'],
     ['null', undefined],
   ])

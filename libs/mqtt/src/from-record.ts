@@ -12,6 +12,8 @@ export type RecordPlace = Pick<ExpressionInput, 'topic' | 'partition' | 'offset'
 
 const mqttPrefix = Buffer.from('mqtt.')
 const ours: readonly HeaderName[] = Object.values(mqttHeader)
+/** What our `iotOperations` headers in Kafka have beside the vendor's table. */
+const besideTable: ReadonlySet<HeaderName> = new Set([mqttHeader.topic, mqttHeader.qos, mqttHeader.retain])
 const qosOf: ReadonlyMap<string, QoS> = new Map([
   ['0', 0],
   ['1', 1],
@@ -35,7 +37,8 @@ const vendorNames = { key: Buffer.from('Key'), timestamp: Buffer.from('Timestamp
  *   and with repetitions. A Kafka record that never was a PUBLISH says where it stood: `kafka.topic`,
  *   `kafka.partition`, `kafka.offset`, `kafka.key` and `kafka.timestamp`.
  * - `iotOperations`: of a Kafka record all headers become user properties as they are, the key `Key`, and the time
- *   `Timestamp`, as Azure IoT MQ has it. What comes from MQTT is mapped as `lossless`.
+ *   `Timestamp`, as Azure IoT MQ has it; but `mqtt.topic`, `mqtt.qos` and `mqtt.retain`, which are about the PUBLISH that
+ *   the record once was, become nothing. What comes from MQTT is mapped as `lossless`.
  * - `none`: no properties, and no expiry.
  *
  * A header that MQTT can't carry (not UTF-8, a control character, more than 65,535 bytes) is left out; `leftOut`
@@ -73,10 +76,11 @@ export class PublishMapper {
     let wasPublish = false
     headers.open(view)
     while (headers.next()) {
-      const ours = isVendors ? undefined : this.#ours()
+      const ours = this.#ours()
       wasPublish ||= ours === mqttHeader.topic
-      if (ours !== undefined) this.#restore(ours)
-      else if (this.#mapping !== 'none') this.#userProperty(isVendors)
+      if (isVendors) this.#vendorProperty(ours)
+      else if (ours !== undefined) this.#restore(ours)
+      else if (this.#mapping !== 'none') this.#userProperty(false)
     }
     if (this.#mapping === 'none') this.#forget()
     else if (isVendors) this.#add(vendorNames.key, view.keyIn, view.keyStart, view.keyEnd)
@@ -125,6 +129,11 @@ export class PublishMapper {
         if (this.expiresAt > 0) properties.expiry()
         break
     }
+  }
+
+  /** A header of a Kafka record by the vendor's table. */
+  #vendorProperty(ours: HeaderName | undefined): void {
+    if (ours === undefined || !besideTable.has(ours)) this.#userProperty(true)
   }
 
   /** A header that is not ours; one that we had renamed gets its name back. */

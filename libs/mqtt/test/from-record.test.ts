@@ -172,6 +172,28 @@ describe('iotOperations', () => {
     })
   })
 
+  test('a PUBLISH that such headers went to Kafka with: they come back, without where and how it was published', () => {
+    const headers: Record['headers'] = [
+      ['mqtt.topic', Buffer.from('t')],
+      ['mqtt.qos', Buffer.from('0')],
+      ['mqtt.retain', Buffer.from('true')],
+      ['Content Type', Buffer.from('text/plain')],
+      ['b', Buffer.from('1')],
+      ['user.mqtt.topic', Buffer.from('mine')],
+    ]
+    const { qos, retain, userProperties } = published(record(headers), 'iotOperations', kafkaPlace)
+    expect({ qos, retain, userProperties }).toEqual({
+      qos: 1,
+      retain: false,
+      userProperties: [
+        ['Content Type', 'text/plain'],
+        ['b', '1'],
+        ['user.mqtt.topic', 'mine'],
+        ['Timestamp', String(now)],
+      ],
+    })
+  })
+
   test('what comes from MQTT is what it was', () => {
     const headers: Record['headers'] = [
       ['mqtt.topic', Buffer.from('t')],

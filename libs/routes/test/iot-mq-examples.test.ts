@@ -12,10 +12,7 @@ const examples = join(import.meta.dirname, '../../../examples/iot-mq')
 const example = (file: string) => [{ file, text: readFileSync(join(examples, file), 'utf8') }]
 
 test.each([
-  [
-    'event-hubs.yaml',
-    ['compression', 'copyMqttProperties', 'kafkaAcks', 'sharedSubscription', 'consumerGroupId', 'qos'],
-  ],
+  ['event-hubs.yaml', ['compression', 'kafkaAcks', 'sharedSubscription', 'consumerGroupId', 'qos']],
   ['kafka.yaml', []],
 ])('the documents of examples/iot-mq/%s are valid, and what lowers or differs is told', (file, warned) => {
   const { problems, connections, routes } = readDocuments(example(file))

@@ -35,7 +35,7 @@ test('headers: none leaves them out', () => {
 
 test('headers: iotOperations renames what came from MQTT', () => {
   const headers: Given['headers'] = [
-    ['mqtt.topic', Buffer.from('t')],
+    ['mqtt.expires-at', Buffer.from('1')],
     ['mqtt.content-type', Buffer.from('x')],
   ]
   expect(mapped({}, { value: 'v', headers }, 'iotOperations')).toMatchObject({ headers: 1 })
