@@ -15,6 +15,8 @@ export interface ClusterSettings extends ConnectionSettings {
   largestRequest: number
   /** Whether headers may hold values as AMQP encodes them: they are read as they were meant. */
   amqpHeaders: boolean
+  /** Whether records that are compressed otherwise are refused. */
+  gzipOnly: boolean
 }
 
 /** A cluster that has answered once. */

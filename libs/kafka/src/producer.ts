@@ -92,7 +92,9 @@ export class Producer {
     this.#transaction = options.transactionalId instanceof Transaction ? options.transactionalId : undefined
     this.#compression = options.compression
     this.#mayWrite = options.mayWrite ?? (() => true)
-    const { lane, partitionBy, compression, maxBatchBytes } = options
+    const { lane, partitionBy, maxBatchBytes } = options
+    const isRefused = options.cluster.settings.gzipOnly && options.compression !== 'gzip'
+    const compression = isRefused ? 'none' : options.compression
     this.#settings = { lane, partitionBy, compression, maxBatchBytes, spareCutters: [] }
     this.#topics = new Topics(options.cluster, this.#settings, options.missingTopic)
   }

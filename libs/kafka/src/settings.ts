@@ -18,13 +18,20 @@ const ofKafka = {
   longestIdle: 540_000,
   largestRequest: 100 * 2 ** 20,
   amqpHeaders: false,
+  gzipOnly: false,
 }
 
 /**
  * What Event Hubs takes ("Apache Kafka client configurations" of its documentation): a larger request makes it close
  * the connection, and Azure forgets one that was idle for 240 s without a word.
  */
-const ofEventHubs = { requestTimeout: 60_000, longestIdle: 180_000, largestRequest: 1_046_528, amqpHeaders: true }
+const ofEventHubs = {
+  requestTimeout: 60_000,
+  longestIdle: 180_000,
+  largestRequest: 1_046_528,
+  amqpHeaders: true,
+  gzipOnly: true,
+}
 
 /** Who connects. */
 export interface ClusterUser {

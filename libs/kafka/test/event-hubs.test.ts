@@ -124,6 +124,18 @@ test.each([43, 76])(
   },
 )
 
+test.each([
+  ['snappy', true],
+  ['none', false],
+] as const)('where only gzip is taken %s is not tried', async (compression, isTold) => {
+  await using hub = await startHub({ t: 1 })
+  await using rig = await openProducer(hub.port, { compression }, { gzipOnly: true })
+  expect(rig.producer.notice?.code).toBe(isTold ? 'compression_refused' : undefined)
+  addAll(rig.producer, ['a'])
+  expect(await rig.producer.deliver()).toEqual({ is: 'done' })
+  expect(hub.received.map(batch => readHeader(batch).compression)).toEqual(['none'])
+})
+
 test('an error that would be one of compression holds, where there is none', async () => {
   await using hub = await startHub({ t: 1 })
   hub.script = () => ({ error: 43 })

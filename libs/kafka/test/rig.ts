@@ -14,6 +14,7 @@ export function settingsFor(port: number, more: Partial<ClusterSettings> = {}): 
     longestIdle: 60_000,
     largestRequest: 10_000_000,
     amqpHeaders: false,
+    gzipOnly: false,
     ...more,
   }
 }

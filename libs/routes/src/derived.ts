@@ -18,7 +18,12 @@ export interface Derived {
   value: unknown
   /** Where in the other document a field of this one comes from. */
   origin: (path: Path) => Path
+  /** What to do, in the other product's words, for hints that are about a native field. */
+  hints: Hints
 }
+
+/** Hints by the native ones that they stand for. */
+export type Hints = ReadonlyMap<string, string>
 
 /** A value of a native document, and the path of the field that says it. */
 class Placed {
@@ -40,16 +45,17 @@ export interface Parts {
   name: unknown
   spec: object
   whole: Path
+  hints?: Hints
 }
 
 /** Makes a native document. */
-export function derive({ kind, name, spec, whole }: Parts): Derived {
+export function derive({ kind, name, spec, whole, hints = new Map() }: Parts): Derived {
   const origins = new Map<string, Path>()
   const document = { apiVersion: 'millrace.dev/v1', kind, metadata: { name }, spec }
   const value = unwrap(document, { path: [], origins })
   const origin = (path: Path): Path =>
     path.length === 0 ? whole : (origins.get(keyOf(path)) ?? origin(path.slice(0, -1)))
-  return { value, origin }
+  return { value, origin, hints }
 }
 
 function unwrap(value: unknown, at: { path: Path; origins: Map<string, Path> }): unknown {

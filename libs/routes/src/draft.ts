@@ -32,7 +32,7 @@ export interface Draft extends Written {
   connection?: Connection | undefined
   route?: Route | undefined
   /** Of a native document that stands for a part of another. */
-  of?: { whole: Draft; origin: Derived['origin'] } | undefined
+  of?: (Pick<Derived, 'origin' | 'hints'> & { whole: Draft }) | undefined
 }
 
 const header = { apiVersion: oneOf('millrace.dev/v1'), metadata: fields({ name: name() }) }
@@ -46,9 +46,9 @@ export function draftsOf({ file, document }: Written, connectors: Connectors): D
   const translation = value instanceof ClientProperties ? connectionOf(value) : translateIotMq(value, connectors)
   if (translation === undefined) return [nativeDraft({ file, document })]
   const whole: Draft = { ...emptyDraft({ file, document }), findings: translation.findings }
-  const native = translation.documents.map(({ value, origin }) => ({
+  const native = translation.documents.map(({ value, origin, hints }) => ({
     ...nativeDraft({ file, document: { ...document, value } }),
-    of: { whole, origin },
+    of: { whole, origin, hints },
   }))
   return [whole, ...native]
 }
@@ -98,10 +98,18 @@ export function isValid({ document, findings, of }: Draft): boolean {
 export const originOf = ({ of }: Draft, path: readonly PropertyKey[]): readonly PropertyKey[] =>
   of === undefined ? path : of.origin(path)
 
-/** What was found, each with its place, and the path of its field as the user wrote it. */
+/**
+ * What was found, each with its place, and the path of its field as the user wrote it. Of a field of another product's
+ * that is wrong itself, what was made of it is not told as well.
+ */
 export function problemsOf(draft: Draft): DocumentProblem[] {
   const { file, document, findings, of } = draft
-  return findings.map(({ severity, code, message, hint, path, at }) => {
+  const wrong = new Set(
+    of?.whole.findings.filter(({ severity }) => severity === 'error').map(({ path }) => path.join()),
+  )
+  const own = findings.filter(({ path }) => !wrong.has(originOf(draft, path).join()))
+  return own.map(({ severity, code, message, hint: native, path, at }) => {
+    const hint = (native && of?.hints.get(native)) ?? native
     const written = originOf(draft, path)
     const field = written.length === 0 ? '' : `${written.map(String).join('.')}: `
     // A place inside a text is one in a text of ours, where the document is not native.

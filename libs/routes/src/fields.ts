@@ -92,7 +92,7 @@ export function oneOf<const T extends string | number | boolean>(...values: T[])
 
 /** The message for what is not in a closed set. */
 export function expectedOneOf(values: readonly (string | number | boolean)[], input: unknown): string {
-  const sentence = `expected one of ${values.join(', ')}`
+  const sentence = `expected one of ${[...new Set(values.map(String))].join(', ')}`
   if (input === undefined) return `missing; ${sentence}`
   if (typeof input !== 'string') return sentence
   const bare = values.find(value => typeof value !== 'string' && String(value) === input)

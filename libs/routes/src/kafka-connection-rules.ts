@@ -3,10 +3,13 @@ import { isHost, isLoopback } from './connection-rules.ts'
 import { type Checked, tell } from './fields.ts'
 
 /** `host:port`. */
-export function checkBroker(checked: Checked<string>): void {
+export const checkBroker = (checked: Checked<string>): void => checkAddress(checked, 'kafka-1.example:9092')
+
+/** `host:port`, with an example of one. */
+export function checkAddress(checked: Checked<string>, example: string): void {
   const [, host, port] = /^([^:]+):(\d{1,5})$/.exec(checked.value) ?? []
   if (host !== undefined && isHost(host) && Number(port) >= 1 && Number(port) <= 65_535) return
-  tell(checked, 'expected host:port, such as kafka-1.example:9092', { code: 'bad_address' })
+  tell(checked, `expected host:port, such as ${example}`, { code: 'bad_address' })
 }
 
 /** Where a client's secret is sent: only over TLS, or to this machine. */

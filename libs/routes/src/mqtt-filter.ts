@@ -4,7 +4,7 @@
 export function filterFaultOf(filter: string): string | undefined {
   if (Buffer.byteLength(filter) > 65_535) return 'a topic filter has at most 65,535 bytes'
   if (/[\0\t\n]/.test(filter)) return 'a topic filter has no NUL, tab or line feed'
-  if (/^\$(share|queue)(\/|$)/.test(filter)) {
+  if (isShared(filter)) {
     return 'shared subscriptions are made from `subscribers` and `shareName`: write the plain filter'
   }
   const levels = filter.split('/')
@@ -13,6 +13,9 @@ export function filterFaultOf(filter: string): string | undefined {
   if (levels.slice(0, -1).includes('#')) return '# stands at the end only: a/#'
   return undefined
 }
+
+/** Whether a filter is written as brokers are asked for a shared subscription (MQTT v5, 4.8.2). */
+export const isShared = (filter: string): boolean => /^\$(share|queue)(\/|$)/.test(filter)
 
 /** The most bytes of a share name: a filter that carries it must not outgrow MQTT's texts. */
 const longestShareName = 255

@@ -28,7 +28,9 @@ test('a connector becomes a connection for each of its ends', () => {
       },
     },
   })
-  expect(told).toEqual([expect.stringContaining('the token crosses the network in clear')])
+  expect(told).toEqual([
+    expect.stringContaining('the token crosses the network in clear (set localBrokerConnection.tls.tlsEnabled: true)'),
+  ])
 })
 
 test('an endpoint is a list of servers to begin with', () => {
@@ -106,7 +108,7 @@ describe('authentication', () => {
     [login('sasl: { saslType: plain }'), "secretName: missing; expected a secret's name"],
     [login('sasl: { saslType: plain, secretName: s, token: { secretName: s } }'), 'it is named in token as well'],
     [login('sasl: { saslType: plain, password: hunter2 }'), 'a secret never stands in a document'],
-    [login('sasl: { saslType: plain, secretName: s }').replace('true', 'false'), 'sends the password in clear'],
+    [login('sasl: { saslType: plain, secretName: s }').replace('true', 'false'), 'in clear (set tls.tlsEnabled: true)'],
   ])('%s is refused', (kafka, message) => expect(toldOf(kafka)).toContain(message))
 })
 
@@ -169,7 +171,10 @@ test.each([
   [connector().replace('endpoint: "h:9093", ', ''), 'endpoint: missing; expected text'],
   [connector({ rest: '  clientIdPrefix: a/b\n' }), 'spec.clientIdPrefix: expected at most 64 visible ASCII characters'],
   [connector({ rest: '  logLevel: warm\n' }), 'did you mean "warn"?'],
-  [connector({ rest: '  localBrokerConnection: { endpoint: b }\n' }), 'expected host:port'],
+  [
+    connector({ rest: '  localBrokerConnection: { endpoint: b }\n' }),
+    'expected host:port, such as aio-mq-dmqtt-frontend:1883',
+  ],
   [connector({ name: '"***"' }), 'f:3:19: metadata.name: expected a name'],
 ])('%#: what is wrong is told where it stands', (text, message) => {
   const { told } = translated(text)
@@ -192,11 +197,11 @@ test('a name that is none here is made one, and told', () => {
 })
 
 test('a connector twice, or beside a connection of its name, is told', () => {
-  const again = 'there is another Connection of this name, at f:3'
-  expect(translated(connector(), connector()).told.join('\n')).toContain(again)
+  const twice = translated(connector(), connector()).told.filter(one => one.includes('there is another'))
+  expect(twice).toEqual([expect.stringContaining('there is another KafkaConnector of this name, at f:3')])
   const native =
     'apiVersion: millrace.dev/v1\nkind: Connection\nmetadata: { name: hub-local }\nspec:\n  mqtt: { url: "mqtt://h" }\n'
-  expect(translated(connector(), native).told.join('\n')).toContain(again)
+  expect(translated(connector(), native).told.join('\n')).toContain('there is another Connection of this name, at f:3')
 })
 
 test('routes of a connector that is not valid are not told to have none', () => {

@@ -119,11 +119,11 @@ describe('compression', () => {
   })
 
   test.each([
-    ['gzip', 'gzip', []],
-    ['snappy', 'none', [expect.stringContaining('Event Hubs refuses snappy: the routes run uncompressed')]],
-    ['lz4', 'none', [expect.stringContaining('Event Hubs refuses lz4: the routes run uncompressed')]],
-  ])('%s to Event Hubs is %s', (asked, compression, warnings) => {
-    const map = { rest: `  compression: ${asked}\n` }
+    ['gzip', []],
+    ['snappy', [expect.stringContaining('Event Hubs refuses snappy: the route will run uncompressed')]],
+    ['lz4', [expect.stringContaining('Event Hubs refuses lz4: the route will run uncompressed')]],
+  ])('%s to Event Hubs is itself, and what is refused is told', (compression, warnings) => {
+    const map = { rest: `  compression: ${compression}\n` }
     expect(routeOf(map, eventHubs).sink).toMatchObject({ compression })
     const about = translated(connector(eventHubs), topicMap(map)).told.filter(one => one.includes('spec.compression'))
     expect(about).toEqual(warnings)
@@ -164,6 +164,18 @@ describe('partitionStrategy', () => {
   test('static is a partition for each of as many subscribers as the connector has instances', () => {
     const { source, sink } = routeOf({ rest: '  partitionStrategy: static\n' })
     expect({ source, sink }).toMatchObject({ source: { subscribers: 2 }, sink: { partition: 'lane' } })
+  })
+
+  test('static of more instances than may share a subscription is told', () => {
+    const told = (instances: number) =>
+      translated(
+        connector().replace('instances: 2', `instances: ${instances}`),
+        topicMap({ rest: '  partitionStrategy: static\n' }),
+      ).told.join()
+    expect(told(1025)).toContain(
+      'spec.partitionStrategy: a route has at most 1024 subscribers: not a partition for each',
+    )
+    expect(told(1024)).not.toContain('partitionStrategy')
   })
 
   test('static needs the connector in the same command', () => {
@@ -209,7 +221,7 @@ describe('kafkaConnectorRef', () => {
       connections: known,
       routes: [],
     })
-    expect(routes.map(route => route.sink)).toMatchObject([{ connection: 'hub', compression: 'none' }])
+    expect(routes.map(route => route.sink)).toMatchObject([{ connection: 'hub', compression: 'lz4' }])
     expect(problems.filter(({ severity }) => severity === 'error')).toEqual([])
   })
 })
@@ -230,10 +242,16 @@ test.each([
   [{ routes: [] }, 'routes: the list is empty'],
   [{ routes: [up, up] }, 'there is another Route of this name, at f:13'],
   [{ rest: '  compression: zstd\n' }, 'compression: expected one of none, gzip, snappy, lz4'],
-  [{ rest: '  copyMqttProperties: yes\n' }, 'expected one of true, false, true, false'],
+  [{ rest: '  copyMqttProperties: yes\n' }, 'expected one of true, false'],
+  [{ routes: [up.replace('a/#', '$share/g/a')] }, 'is not written as a topic (write the plain topic, and the group in'],
   [{ rest: '  partitionStrategy: random\n' }, 'expected one of default, static, topic, property'],
   [{ rest: '  batching: { enabled: true, latencyMs: 70000 }\n' }, 'expected a whole number from 0 to 65535'],
 ])('%#: what is wrong is told where it stands', (map, message) => expect(told(map).join('\n')).toContain(message))
+
+test('a field that is wrong is told once, and not what its default would be', () => {
+  const acks = told({ routes: [up.replace('name', 'kafkaAcks: 1, name')] }).filter(one => one.includes('kafkaAcks'))
+  expect(acks).toEqual([expect.stringContaining('expected one of zero, one, all')])
+})
 
 test('a circle through a map is told where it stands', () => {
   const circle = [up.replace('a/#', 'b/#'), down.replace('mqttTopic: b', 'mqttTopic: b/c')]

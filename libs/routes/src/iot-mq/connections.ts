@@ -15,6 +15,11 @@ import { localName } from './local-name.ts'
 const kafka = ['spec', 'kafkaConnection']
 const broker = ['spec', 'localBrokerConnection']
 
+const hints = new Map([
+  ['add tls: {}', 'set tls.tlsEnabled: true'],
+  ['use mqtts://', 'set localBrokerConnection.tls.tlsEnabled: true'],
+])
+
 /** `<connector>` speaks Kafka, `<connector>-local` MQTT. */
 export function connectionsOf({ metadata: { name }, spec }: Connector): Translation {
   const clientIdPrefix = from(['spec', 'clientIdPrefix'], spec.clientIdPrefix)
@@ -30,7 +35,7 @@ export function connectionsOf({ metadata: { name }, spec }: Connector): Translat
 }
 
 const connection = ({ name, spec, whole }: { name: string; spec: object; whole: string[] }): Derived =>
-  derive({ kind: 'Connection', name: from(['metadata', 'name'], name), spec, whole })
+  derive({ kind: 'Connection', name: from(['metadata', 'name'], name), spec, whole, hints })
 
 const brokersOf = ({ endpoint }: KafkaSide) =>
   from(

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { clientIdPrefix } from '../client-id.ts'
 import { exactlyOne, fields, flag, integer, oneOf, secretName, text, tell, type Checked } from '../fields.ts'
-import { checkBroker } from '../kafka-connection-rules.ts'
+import { checkAddress } from '../kafka-connection-rules.ts'
 import { header } from './header.ts'
 
 /** A connector, with its defaults filled in. */
@@ -97,8 +97,12 @@ const kubernetes = fields({
   serviceAccountTokenName: text().default('sat'),
 })
 
+const localEndpoint = 'aio-mq-dmqtt-frontend:1883'
+
 const localBrokerConnection = fields({
-  endpoint: text().check(checkBroker).default('aio-mq-dmqtt-frontend:1883'),
+  endpoint: text()
+    .check(checked => checkAddress(checked, localEndpoint))
+    .default(localEndpoint),
   tls: fields({ tlsEnabled: flag().default(false), ...authorities })
     .check(checkAuthorities)
     .prefault({}),

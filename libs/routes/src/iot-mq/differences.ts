@@ -3,7 +3,7 @@ import { errorAt, type Finding, noteAt, warningAt } from '../finding.ts'
 import { legalName } from '../legal-name.ts'
 import { consumerGroup } from './consumer-group.ts'
 import type { ConnectorFacts } from './known-connectors.ts'
-import { batchLimits, compressionOf } from './sending.ts'
+import { batchLimits, mostSubscribers } from './sending.ts'
 import type { KafkaToMqtt, TopicMap } from './topic-map.ts'
 
 type Spec = TopicMap['spec']
@@ -19,13 +19,7 @@ export function differences({ metadata, spec }: TopicMap, facts: ConnectorFacts)
       ...(kafkaToMqtt && down ? [...called(kafkaToMqtt.name, down), ...ofReading(kafkaToMqtt, down)] : []),
     ]
   })
-  const all = [
-    ofConnector(facts),
-    ofCompression(spec, facts),
-    ofBatching(spec, facts),
-    ofPartitions(spec, facts),
-    routes,
-  ]
+  const all = [ofConnector(facts), ofBatching(spec, facts), ofPartitions(spec, facts), routes]
   return all.flat()
 }
 
@@ -34,12 +28,6 @@ function ofConnector({ instances }: ConnectorFacts): Finding[] {
   if (instances !== undefined) return []
   const message = 'its routes log as the services do: give the KafkaConnector in the same command for its logLevel'
   return [noteAt(['spec', 'kafkaConnectorRef'], 'differs', message)]
-}
-
-function ofCompression(spec: Spec, facts: ConnectorFacts): Finding[] {
-  if (compressionOf(spec, facts) === spec.compression) return []
-  const message = `Event Hubs refuses ${spec.compression}: the routes run uncompressed; gzip works in its premium tiers`
-  return [warningAt(['spec', 'compression'], 'event_hubs', message)]
 }
 
 function ofBatching(spec: Spec, facts: ConnectorFacts): Finding[] {
@@ -75,7 +63,10 @@ function ofPartitions(spec: Spec, { instances }: ConnectorFacts): Finding[] {
     return [errorAt(path, 'missing_instances', message)]
   }
   const message = 'a partition for each subscriber: as many as the connector has instances, or share a subscription'
-  return [noteAt(path, 'differs', message)]
+  const note = noteAt(path, 'differs', message)
+  if (instances <= mostSubscribers) return [note]
+  const fewer = `a route has at most ${mostSubscribers} subscribers: not a partition for each of ${instances} instances`
+  return [note, warningAt(path, 'differs', fewer)]
 }
 
 /** Reading goes on where the connector's group had got to, if that is what it was called; nobody shares a subscription. */

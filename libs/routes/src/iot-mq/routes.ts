@@ -7,7 +7,7 @@ import { differences } from './differences.ts'
 import type { ConnectorFacts, Connectors } from './known-connectors.ts'
 import { legalName } from '../legal-name.ts'
 import { localName } from './local-name.ts'
-import { batchOf, compressionOf, partitioningOf } from './sending.ts'
+import { batchOf, partitioningOf } from './sending.ts'
 import type { KafkaToMqtt, MqttToKafka, TopicMap } from './topic-map.ts'
 
 /** One route of a map on its way: what the map says of all its routes stands beside it. */
@@ -53,7 +53,7 @@ function toKafka({ map: { metadata, spec }, route, facts, path }: Mapped<MqttToK
         key: from(['spec', 'partitionKeyProperty'], key),
         partition: from(['spec', 'partitionStrategy'], partition),
         acks: from([...path, 'kafkaAcks'], acks[route.kafkaAcks]),
-        compression: from(['spec', 'compression'], compressionOf(spec, facts)),
+        compression: from(['spec', 'compression'], spec.compression),
         batch: from(['spec', 'batching'], batchOf(spec, facts)),
       },
       headers: headersOf(spec),

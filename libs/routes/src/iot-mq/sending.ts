@@ -1,12 +1,8 @@
-/** How a topic map says that records are sent: compression, batches and partitions, for all its routes to Kafka. */
+/** How a topic map says that records are sent: batches and partitions, for all its routes to Kafka. */
 import type { ConnectorFacts } from './known-connectors.ts'
 import type { TopicMap } from './topic-map.ts'
 
 type Spec = TopicMap['spec']
-
-/** Event Hubs takes gzip alone, and refuses what is compressed otherwise: that goes uncompressed. */
-export const compressionOf = ({ compression }: Spec, { isEventHubs }: ConnectorFacts): Spec['compression'] =>
-  isEventHubs && compression !== 'gzip' ? 'none' : compression
 
 /** What a batch of ours may be told: records, and bytes; a hub closes the connection on more. */
 export const batchLimits = { records: [1, 1_000_000], bytes: [1024, 2 ** 30], hubBytes: [1024, 1_000_000] } as const
@@ -25,6 +21,9 @@ export function batchOf({ batching }: Spec, { isEventHubs }: ConnectorFacts): ob
 const within = (value: number, [least, most]: readonly [number, number]): number =>
   Math.min(Math.max(value, least), most)
 
+/** How many may share the subscription of a route. */
+export const mostSubscribers = 1024
+
 /** Which partition a record goes to. */
 export interface Partitioning {
   key?: string | undefined
@@ -39,7 +38,8 @@ export interface Partitioning {
  */
 export function partitioningOf(spec: Spec, { instances = 1 }: ConnectorFacts): Partitioning {
   const { partitionStrategy, partitionKeyProperty = '' } = spec
-  if (partitionStrategy === 'static') return { partition: 'lane', subscribers: Math.max(1, Math.min(instances, 1024)) }
+  if (partitionStrategy === 'static')
+    return { partition: 'lane', subscribers: Math.max(1, Math.min(instances, mostSubscribers)) }
   if (partitionStrategy === 'topic') return { key: '${source.topic}', subscribers: 1 }
   if (partitionStrategy === 'default') return { subscribers: 1 }
   return { key: `\${record.headers[${JSON.stringify(headerOf(partitionKeyProperty))}]}`, subscribers: 1 }

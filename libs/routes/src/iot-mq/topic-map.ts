@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Checked, exactlyOne, fields, flag, integer, list, oneOf, tell, text } from '../fields.ts'
 import { checkTopicName } from '../kafka-topic.ts'
+import { isShared } from '../mqtt-filter.ts'
 import { isTemplate } from '../template.ts'
 import { header } from './header.ts'
 
@@ -51,7 +52,7 @@ export interface KafkaToMqtt {
 
 const ends = {
   name: text(),
-  mqttTopic: text().check(checkFixed),
+  mqttTopic: text().check(checkFixed).check(checkNotShared),
   kafkaTopic: text().check(checkTopicName),
   qos: oneOf(0, 1).default(1),
 }
@@ -95,6 +96,12 @@ function checkFixed(checked: Checked<string>): void {
   if (!isTemplate(checked.value)) return
   const hint = 'convert the document, and write a template in the route that it makes'
   tell(checked, 'a topic is fixed text: it can have no ${', { code: 'bad_topic', hint })
+}
+
+function checkNotShared(checked: Checked<string>): void {
+  if (!isShared(checked.value)) return
+  const hint = 'write the plain topic, and the group in sharedSubscription.groupName'
+  tell(checked, 'a shared subscription is not written as a topic', { code: 'bad_topic', hint })
 }
 
 function checkKeyProperty(checked: Checked<{ partitionStrategy: string; partitionKeyProperty?: unknown }>): void {
