@@ -23,7 +23,7 @@ export interface Derived {
 }
 
 /** Hints by the native ones that they stand for. */
-export type Hints = ReadonlyMap<string, string>
+type Hints = ReadonlyMap<string, string>
 
 /** A value of a native document, and the path of the field that says it. */
 class Placed {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { clientIdPrefix } from '../client-id.ts'
 import { exactlyOne, fields, flag, integer, oneOf, secretName, text, tell, type Checked } from '../fields.ts'
 import { checkAddress } from '../kafka-connection-rules.ts'
-import { header } from './header.ts'
+import { resource } from './resource.ts'
 
 /** A connector, with its defaults filled in. */
 export interface Connector {
@@ -109,7 +109,7 @@ const localBrokerConnection = fields({
   authentication: fields({ kubernetes: kubernetes.prefault({}) }).prefault({}),
 })
 
-export const connector: z.ZodType<Connector> = header({
+export const connector: z.ZodType<Connector> = resource({
   kind: oneOf('KafkaConnector'),
   spec: fields({
     image: z.unknown().optional(),

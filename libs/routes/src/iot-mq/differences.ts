@@ -3,7 +3,7 @@ import { errorAt, type Finding, noteAt, warningAt } from '../finding.ts'
 import { legalName } from '../legal-name.ts'
 import { consumerGroup } from './consumer-group.ts'
 import type { ConnectorFacts } from './known-connectors.ts'
-import { batchLimits, mostSubscribers } from './sending.ts'
+import { batchLimits, mostSubscribers } from './sink.ts'
 import type { KafkaToMqtt, TopicMap } from './topic-map.ts'
 
 type Spec = TopicMap['spec']

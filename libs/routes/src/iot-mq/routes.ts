@@ -7,7 +7,7 @@ import { differences } from './differences.ts'
 import type { ConnectorFacts, Connectors } from './known-connectors.ts'
 import { legalName } from '../legal-name.ts'
 import { localName } from './local-name.ts'
-import { batchOf, partitioningOf } from './sending.ts'
+import { batchOf, partitioningOf } from './sink.ts'
 import type { KafkaToMqtt, MqttToKafka, TopicMap } from './topic-map.ts'
 
 /** One route of a map on its way: what the map says of all its routes stands beside it. */

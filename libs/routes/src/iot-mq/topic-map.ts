@@ -4,7 +4,7 @@ import { type Checked, exactlyOne, fields, flag, integer, list, oneOf, tell, tex
 import { checkTopicName } from '../kafka-topic.ts'
 import { isShared } from '../mqtt-filter.ts'
 import { isTemplate } from '../template.ts'
-import { header } from './header.ts'
+import { resource } from './resource.ts'
 
 /** A topic map, with its defaults filled in. */
 export interface TopicMap {
@@ -78,7 +78,7 @@ const batching = fields({
   maxBytes: integer(0, most).default(1_000_000),
 })
 
-export const topicMap: z.ZodType<TopicMap> = header({
+export const topicMap: z.ZodType<TopicMap> = resource({
   kind: oneOf('KafkaConnectorTopicMap'),
   spec: fields({
     kafkaConnectorRef: text(),

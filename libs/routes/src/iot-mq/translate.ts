@@ -9,13 +9,13 @@ import { oneOf } from '../fields.ts'
 import type { Finding } from '../finding.ts'
 import { connectionsOf } from './connections.ts'
 import { connector } from './connector.ts'
-import { apiVersion, header } from './header.ts'
+import { apiVersion, resource } from './resource.ts'
 import type { Connectors } from './known-connectors.ts'
 import { routesOf } from './routes.ts'
 import { topicMap } from './topic-map.ts'
 
 const kinds = ['KafkaConnector', 'KafkaConnectorTopicMap'] as const
-const anyKind = header({ kind: oneOf(...kinds), spec: z.unknown() })
+const anyKind = resource({ kind: oneOf(...kinds), spec: z.unknown() })
 
 /** Whether a document is a resource of Azure IoT MQ, or means to be one. */
 function isIotMq(value: unknown): boolean {
