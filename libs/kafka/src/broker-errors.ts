@@ -91,6 +91,9 @@ const verdicts: { [name: string]: Verdict } = {
   UNKNOWN_PRODUCER_ID: 'lost',
 }
 
+/** The number of the error that Kafka's documentation calls so. */
+export const codeOf = (name: string): number => names.indexOf(name)
+
 /** The error's name, as Kafka's documentation calls it. */
 export function nameOfBrokerError(code: number): string {
   if (code === -1) return 'UNKNOWN_SERVER_ERROR'

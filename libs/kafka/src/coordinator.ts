@@ -3,20 +3,20 @@
  * busy for moments: both are waited for here, because they are normal.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nameOfBrokerError } from './broker-errors.ts'
+import { codeOf, nameOfBrokerError } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
 import { KafkaError } from './errors.ts'
 import type { Request } from './requests/request.ts'
 
-const patience = 15_000
+const patienceMs = 15_000
 /** What a transaction needs to end is done in single milliseconds. */
 const firstWait = 1
 const longestWait = 500
 
-/** COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR: it is, or will be, another broker. */
-const moving = new Set([14, 15, 16])
-/** CONCURRENT_TRANSACTIONS, UNSTABLE_OFFSET_COMMIT: a transaction has not ended quite yet. */
-const busy = new Set([51, 88])
+/** It is, or will be, another broker. */
+const moving = new Set(['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'].map(codeOf))
+/** A transaction has not ended quite yet. */
+const busy = new Set(['CONCURRENT_TRANSACTIONS', 'UNSTABLE_OFFSET_COMMIT'].map(codeOf))
 
 /** Asks it, wherever it is. */
 export class Coordinator {
@@ -35,7 +35,7 @@ export class Coordinator {
    * in 15 s. Throws KafkaError.
    */
   async ask<Answer extends { error: number }>(request: Request<Answer>): Promise<Answer> {
-    const deadline = performance.now() + patience
+    const deadline = performance.now() + patienceMs
     for (let wait = firstWait; ; wait = Math.min(wait * 2, longestWait)) {
       const { error, answer } = await this.#once(request)
       if (moving.has(error)) this.#node = undefined

@@ -42,11 +42,6 @@ export class KafkaError extends Error {
     this.code = code
     this.kafkaCode = kafkaCode
   }
-
-  /** Whether it may pass by itself. What does not needs somebody to change a setting, a password, a certificate. */
-  get mayPass(): boolean {
-    return this.code === 'broker_unreachable' || this.code === 'unknown_outcome' || this.code === 'broker_error'
-  }
 }
 
 /** Another owner has opened this lane's producer: this one must stop, and nothing of it is accepted any more (R9). */

@@ -1,3 +1,4 @@
+export { codeOf } from './broker-errors.ts'
 export { Cluster, type ClusterSettings } from './cluster.ts'
 export type { NewTopic } from './create-topic.ts'
 export { KafkaError, type KafkaErrorCode, ProducerFencedError } from './errors.ts'

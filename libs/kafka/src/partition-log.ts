@@ -4,7 +4,7 @@
  * anew, answers with an error and never with another log's records.
  */
 import { readAmqpHeaders } from './amqp-headers.ts'
-import { nameOfBrokerError, verdictOf } from './broker-errors.ts'
+import { codeOf, nameOfBrokerError, verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
 import type { BrokerConnection } from './connection.ts'
 import { KafkaError } from './errors.ts'
@@ -126,8 +126,7 @@ export class PartitionLog {
   }
 }
 
-/** UNKNOWN_TOPIC_OR_PARTITION */
-const unknownTopic = 3
+const unknownTopic = codeOf('UNKNOWN_TOPIC_OR_PARTITION')
 
 function brokerError(kafkaCode: number, message: string): KafkaError {
   return new KafkaError('broker_error', message, { kafkaCode })

@@ -1,6 +1,6 @@
 /** The topics that a producer writes to, and what their metadata says. */
 import type { Problem, Refusal } from '@millrace/lane'
-import { nameOfBrokerError, verdictOf } from './broker-errors.ts'
+import { codeOf, nameOfBrokerError, verdictOf } from './broker-errors.ts'
 import type { Cluster } from './cluster.ts'
 import { createTopic, type NewTopic } from './create-topic.ts'
 import { topicProblem } from './problem.ts'
@@ -10,7 +10,7 @@ import { Topic, type TopicSettings } from './topic.ts'
 /** Partitions are added, leaders move: metadata is read again after so many milliseconds, and at once when it is wrong. */
 const maxAge = 300_000
 
-const leaderNotAvailable = 5
+const leaderNotAvailable = codeOf('LEADER_NOT_AVAILABLE')
 
 /** What to do about a topic that the cluster does not have. */
 export type MissingTopic = 'hold' | 'refuse' | { create: NewTopic }
@@ -113,7 +113,7 @@ export class Topics {
 
 /** A topic of which nothing is said that a record could be sent by: it holds. */
 function leftOut(name: string): TopicMetadata {
-  return { name, id: '', error: leaderNotAvailable, internal: false, leaders: [] }
+  return { name, id: '', error: leaderNotAvailable, leaders: [] }
 }
 
 /** A record that names a partition which its topic does not have. */

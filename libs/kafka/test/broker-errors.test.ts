@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nameOfBrokerError, type Verdict, verdictOf } from '../src/broker-errors.ts'
+import { codeOf, nameOfBrokerError, type Verdict, verdictOf } from '../src/broker-errors.ts'
 
 const newest = 133
 
@@ -41,3 +41,17 @@ test.each([
 ])('error %i is %s', (code, name) => {
   expect(nameOfBrokerError(code)).toBe(name)
 })
+
+test.each([
+  ['UNKNOWN_TOPIC_OR_PARTITION', 3],
+  ['LEADER_NOT_AVAILABLE', 5],
+  ['COORDINATOR_LOAD_IN_PROGRESS', 14],
+  ['COORDINATOR_NOT_AVAILABLE', 15],
+  ['NOT_COORDINATOR', 16],
+  ['UNSUPPORTED_VERSION', 35],
+  ['INVALID_REQUEST', 42],
+  ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 43],
+  ['CONCURRENT_TRANSACTIONS', 51],
+  ['FENCED_LEADER_EPOCH', 74],
+  ['UNSTABLE_OFFSET_COMMIT', 88],
+])('%s is %i', (name, code) => expect(codeOf(name)).toBe(code))

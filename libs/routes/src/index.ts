@@ -17,7 +17,7 @@ export type {
 export { type KafkaBatch, type KafkaSink, type TopicToCreate } from './kafka-sink.ts'
 export type { KafkaSource } from './kafka-source.ts'
 export type { KafkaStart } from './kafka-start.ts'
-export { isTopicPattern, topicMatcher } from './kafka-topic.ts'
+export { isTopicName, isTopicPattern, topicMatcher } from './kafka-topic.ts'
 export {
   type MqttAuth,
   type MqttConnection,

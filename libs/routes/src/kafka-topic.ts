@@ -3,7 +3,8 @@ import { type Checked, tell } from './fields.ts'
 import { patternFaultOf } from './patterns.ts'
 
 /** Whether a Kafka topic may have this name, Kafka's own topics left out. */
-const isTopicName = (text: string): boolean => /^[A-Za-z0-9._-]{1,249}$/.test(text) && !/^\.{1,2}$|^__/.test(text)
+export const isTopicName = (text: string): boolean =>
+  /^[A-Za-z0-9._-]{1,249}$/.test(text) && !/^\.{1,2}$|^__/.test(text)
 
 /** Whether a source's topic is a `/regular expression/`: no name of a topic has a slash. */
 export const isTopicPattern = (text: string): boolean => /^\/.+\/$/s.test(text)

@@ -1,7 +1,7 @@
 /** Where a record goes, and what of it: the route's topic, key, partition and headers. Pure, but for the time of an expiry. */
 import { IotOperationsHeaders } from '@millrace/kafka'
 import type { Delivery, ExpressionInput, Problem } from '@millrace/lane'
-import { compileTemplate, ExpressionError, isTemplate, type KafkaSink, type Route } from '@millrace/routes'
+import { compileTemplate, ExpressionError, isTemplate, isTopicName, type KafkaSink, type Route } from '@millrace/routes'
 
 /** A record's place. Without a partition, the producer chooses it. */
 interface Target {
@@ -19,9 +19,6 @@ export type Mapper = (record: Pick<Delivery, 'view' | 'input'>) => Target | { pr
 /** The parts of a route that decide. */
 export type Mapped = { sink: Pick<KafkaSink, 'topic' | 'key' | 'partition'>; headers: Route['headers'] }
 
-/** Kafka's names, without those of its own topics. */
-const topicName = /^(?!\.{1,2}$|__)[a-zA-Z0-9._-]{1,249}$/
-
 /** The route's mapping as a function. Throws Error where a template can't be compiled; documents were checked for that. */
 export function mapperOf({ sink, headers }: Mapped): Mapper {
   const topicOf = textOf(sink.topic)
@@ -32,7 +29,7 @@ export function mapperOf({ sink, headers }: Mapped): Mapper {
   return ({ view, input }) => {
     try {
       const topic = topicOf(input)
-      if (topic === null || !topicName.test(topic)) return { problem: noTopic }
+      if (topic === null || !isTopicName(topic)) return { problem: noTopic }
       const key = keyOf?.(input)
       target.topic = topic
       target.partition = partitionOf && numberOf(partitionOf(input))

@@ -1,5 +1,5 @@
 /** Where a partition's lane has got to, and whether the log still is the one that its position speaks of. */
-import { KafkaError, type PartitionLog, type PartitionName } from '@millrace/kafka'
+import { codeOf, KafkaError, type PartitionLog, type PartitionName } from '@millrace/kafka'
 import type { KafkaStart } from '@millrace/routes'
 import { z } from 'zod'
 
@@ -96,12 +96,11 @@ export interface Gap {
   skipped: bigint
 }
 
-/** FENCED_LEADER_EPOCH */
-const leaderOfBefore = 74
+const leaderOfBefore = codeOf('FENCED_LEADER_EPOCH')
 
 /**
- * Looks whether the log goes on where the position stands: the same topic of the same cluster, not cut below it and written anew, reaching
- * back to it and up to it. Undefined: it does. Throws KafkaError, also where who is asked led the partition only before
+ * Looks whether the log goes on where the position stands: the same topic of the same cluster, not cut below it and
+ * written anew, reaching back to it and up to it. Undefined: it does. Throws KafkaError, also where who is asked led the partition only before
  * what was read last: it has not heard of the election since, and its log says nothing.
  */
 export async function gapBefore(

@@ -21,8 +21,6 @@ export interface TopicMetadata {
   id: string
   /** Kafka's error number; 0 is none. */
   error: number
-  /** Kafka's own, such as `__consumer_offsets`. */
-  internal: boolean
   /** By partition. */
   leaders: Leader[]
 }
@@ -66,7 +64,7 @@ export function metadata(topics: readonly string[] | null): Request<ClusterMetad
       const topics = from.array((): TopicMetadata => {
         const [error, name] = [from.int16(), from.string()]
         const topicId = version >= 10 ? from.uuid() : ''
-        const internal = from.int8() !== 0
+        from.int8() // whether it is Kafka's own
         const leaders: Leader[] = []
         from.array(() => {
           from.int16() // the partition's error: seen as a leader of -1
@@ -78,7 +76,7 @@ export function metadata(topics: readonly string[] | null): Request<ClusterMetad
         })
         if (version >= 8) from.int32() // what we may do with the topic
         from.end()
-        return { name, id: topicId, error, internal, leaders: Array.from(leaders, leader => leader ?? nobody) }
+        return { name, id: topicId, error, leaders: Array.from(leaders, leader => leader ?? nobody) }
       })
       return { id, brokers: new Map(brokers), topics }
     },
