@@ -2,7 +2,7 @@ import type { Fetched } from '@millrace/kafka'
 import type { Problem } from '@millrace/lane'
 
 /** A transaction that is open for so many milliseconds may have been left so. */
-const openFor = 60_000
+const openForMs = 60_000
 
 /**
  * Watches for what a reader of committed records may not see: whatever stands behind a transaction that nobody ends
@@ -22,7 +22,7 @@ export class HeldBack {
   look({ records, heldBack }: Pick<Fetched, 'records' | 'heldBack'>): void {
     if (heldBack === 0n || records.length > 0) return this.#over()
     this.#since ??= performance.now()
-    if (this.#told || performance.now() - this.#since < openFor) return
+    if (this.#told || performance.now() - this.#since < openForMs) return
     this.#told = true
     const message = `A transaction is open for a minute; ${heldBack} offsets wait for its end. Kafka's own kafka-transactions.sh finds it, and aborts it.`
     this.#tell({ code: 'open_transaction', message })

@@ -33,6 +33,7 @@ import { type KafkaSource, sourceOf } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
 import { followedOurs, Group } from './group.ts'
 import { HeldBack } from './held-back.ts'
+import { LatencySample } from './latency-sample.ts'
 import { gapBefore, neverRead, parsePosition, type Position, positionText, startOf } from './position.ts'
 import { restOf } from './rest.ts'
 
@@ -40,15 +41,15 @@ import { restOf } from './rest.ts'
 export type OpenLane = (start: (previous: string | undefined) => Promise<string>) => Promise<Writer>
 
 /** A topic that was there and is gone for so many milliseconds was deleted; for a moment a broker may just not know it. */
-const missingFor = 15_000
+const missingForMs = 15_000
 /** A position that only moved past what is not for readers is stored so often, in milliseconds, at most. */
-const markEvery = 1_000
+const markEveryMs = 1_000
 /** A gap that was passed over is shown for so many milliseconds; the log and the counter keep it. */
-const gapShownFor = 3_600_000
+const gapShownForMs = 3_600_000
 /** Of a lane that was silent, and of all while the process holds as much as it may, a Fetch brings so many bytes. */
 const leastFetch = 64 * 1024
 /** Milliseconds for which a broker may hold a Fetch that nothing else waits for. */
-const longestWait = 5_000
+const longestWaitMs = 5_000
 /** Bytes that do not fit their checksum are fetched so often, before they are taken for what the log holds. */
 const damagedReads = 3
 
@@ -60,6 +61,7 @@ export class Source implements SourceEvents {
   readonly #condition: Condition
   readonly #group: Group
   readonly #heldBack: HeldBack
+  readonly #latency: LatencySample
   #position: Position = { clusterId: '', topicId: '', offset: 0n, leaderEpoch: -1 }
   #ordinal = 0
   /** Whether the position has moved past what was passed on, and when that was stored last. */
@@ -71,9 +73,6 @@ export class Source implements SourceEvents {
   #roomAgain: () => void = () => {}
   /** Nothing came with the last Fetch. */
   #silent = true
-  /** The record whose way into the lane is measured, one at a time, and when it came; 0: none. */
-  #measured = 0
-  #measuredFrom = 0
 
   constructor(context: ActorContext, partition: PartitionName, openLane: OpenLane) {
     const { installation, route, state } = context
@@ -84,6 +83,7 @@ export class Source implements SourceEvents {
     this.#condition = new Condition(state)
     this.#group = new Group(this.#route.group ?? `millrace-${installation}-${route.name}`, this.#tellGroup)
     this.#heldBack = new HeldBack(this.#tellHeldBack)
+    this.#latency = new LatencySample(seconds => context.latency.observe(seconds))
   }
 
   /** Runs until it is drained or aborted. Rejects where the lane can't be written any more, and at a gap (AlarmError). */
@@ -95,9 +95,7 @@ export class Source implements SourceEvents {
   stored(ordinal: number): void {
     this.#context.log.trace({ upTo: ordinal }, 'stored')
     this.#group.stored(ordinal)
-    if (this.#measured === 0 || ordinal < this.#measured) return
-    this.#context.latency.observe((Date.now() - this.#measuredFrom) / 1000)
-    this.#measured = 0
+    this.#latency.stored(ordinal)
   }
 
   roomAgain(): void {
@@ -176,7 +174,7 @@ export class Source implements SourceEvents {
       if (fetched === undefined || !(await mayWrite(this.#context))) break
       this.#silent = fetched.records.length === 0
       this.#heldBack.look(fetched)
-      if (performance.now() - this.#gapAt >= gapShownFor) this.#condition.withdraw('kafka_gap')
+      if (performance.now() - this.#gapAt >= gapShownForMs) this.#condition.withdraw('kafka_gap')
       this.#pass(fetched, writer)
       this.#group.follow(log)
     }
@@ -188,7 +186,7 @@ export class Source implements SourceEvents {
   #most(): { maxBytes: number; longestWait?: number } {
     const maxBytes = this.#silent || !this.#context.budget.room ? leastFetch : fetchBytes
     const rests = this.#silent && !this.#unmarked && !this.#group.isBehind
-    return { maxBytes, ...(rests && { longestWait }) }
+    return { maxBytes, ...(rests && { longestWait: longestWaitMs }) }
   }
 
   #room(): Promise<void> {
@@ -224,7 +222,7 @@ export class Source implements SourceEvents {
       return
     }
     this.#missingSince ??= performance.now()
-    if (this.#route.onGap !== 'stop' || performance.now() - this.#missingSince < missingFor) return
+    if (this.#route.onGap !== 'stop' || performance.now() - this.#missingSince < missingForMs) return
     throw gapAlarm(`${error.message} It was read up to offset ${this.#position.offset}, and is deleted.`)
   }
 
@@ -239,7 +237,7 @@ export class Source implements SourceEvents {
     }
     if (fetched.records.length > 0 && this.#position.offset === offset) throw this.#noBatch(fetched)
     if (this.#ordinal > before) this.#passed(before + 1)
-    else if (this.#unmarked && performance.now() - this.#markedAt >= markEvery) this.#mark(writer)
+    else if (this.#unmarked && performance.now() - this.#markedAt >= markEveryMs) this.#mark(writer)
   }
 
   /** To ask again at once would give the same. */
@@ -274,9 +272,7 @@ export class Source implements SourceEvents {
   #passed(first: number): void {
     this.#group.passed(this.#ordinal, this.#position)
     this.#unmarked = false
-    if (this.#measured !== 0) return
-    this.#measured = first
-    this.#measuredFrom = Date.now()
+    this.#latency.begin(first)
   }
 
   #mark(writer: Writer): void {
