@@ -1,6 +1,7 @@
 /**
- * PUBLISH (MQTT 5.0, 3.3; 3.1.1, 3.3, which has no properties), decoded in place into one object that is reused for packet after packet: ranges in the
- * buffer of the frame, valid until the next packet. A range that is absent starts at -1.
+ * PUBLISH (MQTT 5.0, 3.3; 3.1.1, 3.3, which has no properties), decoded in place into one object that is reused for
+ * packet after packet: ranges in the buffer of the frame, valid until the next packet. A range that is absent starts
+ * at -1.
  *
  * The topic is checked in full, because everything downstream relies on it. Properties are checked in structure; the
  * text in them is carried as bytes, as it came, so one publisher's bad text cannot cut the connection of all others.

@@ -48,6 +48,9 @@ const reasonCodes: ReadonlyMap<number, ReasonCode> = new Map([
   [0xa2, never('Wildcard subscriptions not supported')],
 ])
 
+/** From here on a reason code is an error (MQTT 5.0, 2.4). */
+export const firstError = 0x80
+
 /** Looks a code up; an unknown one may pass later. */
 export function reasonCode(code: number): ReasonCode {
   return reasonCodes.get(code) ?? later('Unknown reason code')

@@ -19,6 +19,7 @@ import { type Ending, lost } from './ending.ts'
 import { ProtocolError } from './errors.ts'
 import { type Entry, type Outbox, packetIds } from './outbox.ts'
 import type { QoS } from './publish.ts'
+import { firstError } from './reason-codes.ts'
 import type { Wire } from './wire.ts'
 
 /** What CONNACK said. */
@@ -53,8 +54,6 @@ const pubrelBytes = [0x62, 2] as const
 /** After so many milliseconds without an answer the first ping goes out, and the last one. */
 const firstNudge = 1
 const lastNudge = 16
-/** From here on a reason code is an error. */
-const firstError = 0x80
 
 /** One outbox on its way over one connection. */
 export class Sending {

@@ -1,6 +1,7 @@
 /**
- * An MQTT session, of v5 or 3.1.1, while it is connected. A session outlives its connections; this object does not: its successor on
- * the next connection knows nothing of what was received here, so no acknowledgement can go out on the wrong one.
+ * An MQTT session, of v5 or 3.1.1, while it is connected. A session outlives its connections; this object does not: its
+ * successor on the next connection knows nothing of what was received here, so no acknowledgement can go out on the
+ * wrong one.
  *
  * 1. Acknowledgements leave in the order of receipt, a burst in one write, when `acknowledge` is told to (R1).
  * 2. A PUBLISH that `receive` does not take is held, with everything behind it; pings go on (R8). So is one beyond the

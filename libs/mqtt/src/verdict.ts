@@ -1,4 +1,4 @@
-import { describeReason, reasonCode } from './reason-codes.ts'
+import { describeReason, firstError, reasonCode } from './reason-codes.ts'
 import type { Verdict } from './sending.ts'
 
 /** What of a route decides about answers. */
@@ -10,11 +10,11 @@ export interface Judgement {
 }
 
 const noSubscribers = 0x10
-const firstError = 0x80
+const packetTooLarge = 0x95
 /** Not authorized, and topic name invalid. */
 const ofTheTopic = [0x87, 0x90]
 /** Malformed packet, protocol error, packet too large, payload format invalid, retain and QoS not supported. */
-const ofTheMessage = [0x81, 0x82, 0x95, 0x99, 0x9a, 0x9b]
+const ofTheMessage = [0x81, 0x82, packetTooLarge, 0x99, 0x9a, 0x9b]
 
 /** Whether a DISCONNECT with this reason code may be about a PUBLISH. */
 export const mayBeAboutPublish = (code: number): boolean => ofTheTopic.includes(code) || ofTheMessage.includes(code)
@@ -37,5 +37,5 @@ export function judge(code: number, { onNoSubscribers, isFixedTopic }: Judgement
   }
   const message = `The broker refused a message: ${why}.`
   if (reasonCode(code).mayPassLater) return { is: 'hold', problem: { code: 'broker_refused', message } }
-  return { is: 'refused', problem: { code: code === 0x95 ? 'too_large' : 'refused', message } }
+  return { is: 'refused', problem: { code: code === packetTooLarge ? 'too_large' : 'refused', message } }
 }
