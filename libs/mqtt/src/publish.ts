@@ -11,6 +11,7 @@ import { ProtocolError } from './errors.ts'
 import type { ProtocolVersion } from './control-packets.ts'
 import type { Frame } from './framer.ts'
 
+/** Quality of service (MQTT 5.0, 4.3): at most once, at least once, exactly once, each over one hop. */
 export type QoS = 0 | 1 | 2
 
 /** Property identifiers (MQTT 5.0, 2.2.2.2) that a PUBLISH may carry. */

@@ -14,6 +14,7 @@ export interface Endpoint {
   webSocket?: string | null | undefined
 }
 
+/** What a connection over TLS is made with; texts are PEM. */
 export interface TlsOptions {
   /** Trusted authorities; the system's where absent. */
   ca?: string | undefined

@@ -16,6 +16,7 @@ const gathering = {
   exactlyOnce: { bytes: 4 * 2 ** 20, linger: 50 },
 }
 
+/** What the process runs. */
 export const service: PlacedService = { name: 'kafka-egress', settings: {}, start }
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {

@@ -18,6 +18,7 @@ const most = { records: 100_000, bytes: 4 * 2 ** 20 }
 /** A larger record becomes a dead letter, whatever the route says. */
 const mostRecordBytes = 8 * 2 ** 20
 
+/** What the process runs. */
 export const service: PlacedService = {
   name: 'kafka-ingress',
   settings: {},

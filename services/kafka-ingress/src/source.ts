@@ -53,6 +53,7 @@ const longestWaitMs = 5_000
 /** Bytes that do not fit their checksum are fetched so often, before they are taken for what the log holds. */
 const damagedReads = 3
 
+/** The source of one partition's lane; it runs once. */
 export class Source implements SourceEvents {
   readonly #context: ActorContext
   readonly #partition: PartitionName

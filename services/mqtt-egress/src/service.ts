@@ -5,6 +5,7 @@ import { type ActorContext, type PlacedService, sinkSide } from '@millrace/host'
 import { deliver } from '@millrace/lane'
 import { MqttSink } from './sink.ts'
 
+/** What the process runs. */
 export const service: PlacedService = { name: 'mqtt-egress', settings: {}, start }
 
 async function start(actor: ActorAssignment, context: ActorContext): Promise<void> {

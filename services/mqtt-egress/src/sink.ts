@@ -35,6 +35,7 @@ const qosLowered = (most: number): Problem => ({
   message: `The broker takes QoS ${most} at most; what asks for more goes out with that.`,
 })
 
+/** The MQTT end of one lane. */
 export class MqttSink implements Sink {
   readonly #context: SinkContext
   readonly #clientId: string

@@ -13,6 +13,7 @@ import { Source } from './source.ts'
 /** How much of a lane may be unstored (R8). The records are also what the broker is told as Receive Maximum. */
 const share = { records: 10_000, bytes: 32 * 2 ** 20 }
 
+/** What the process runs. */
 export const service: PlacedService = {
   name: 'mqtt-ingress',
   settings: {},

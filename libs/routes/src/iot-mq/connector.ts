@@ -109,6 +109,7 @@ const localBrokerConnection = fields({
   authentication: fields({ kubernetes: kubernetes.prefault({}) }).prefault({}),
 })
 
+/** A connector as it is written. */
 export const connector: z.ZodType<Connector> = resource({
   kind: oneOf('KafkaConnector'),
   spec: fields({

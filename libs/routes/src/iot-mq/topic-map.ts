@@ -30,6 +30,7 @@ interface Batching {
   maxBytes: number
 }
 
+/** A route from the local broker; `mqttTopic` is a filter. */
 export interface MqttToKafka {
   name: string
   mqttTopic: string
@@ -39,6 +40,7 @@ export interface MqttToKafka {
   sharedSubscription?: { groupName: string; groupMinimumShareNumber: number } | undefined
 }
 
+/** A route to the local broker. */
 export interface KafkaToMqtt {
   name: string
   kafkaTopic: string
@@ -69,15 +71,17 @@ const kafkaToMqtt = fields({
   sharedSubscription: z.unknown().optional(),
 })
 
-const most = 2 ** 32 - 1
+/** Of a whole number of 32 bits. */
+const largest = 2 ** 32 - 1
 
 const batching = fields({
   enabled: flag().default(false),
   latencyMs: integer(0, 65_535).default(5),
-  maxMessages: integer(0, most).default(100_000),
-  maxBytes: integer(0, most).default(1_000_000),
+  maxMessages: integer(0, largest).default(100_000),
+  maxBytes: integer(0, largest).default(1_000_000),
 })
 
+/** A topic map as it is written. */
 export const topicMap: z.ZodType<TopicMap> = resource({
   kind: oneOf('KafkaConnectorTopicMap'),
   spec: fields({
