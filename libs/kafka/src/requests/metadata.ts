@@ -1,3 +1,4 @@
+import type { Reader } from '../wire.ts'
 import { apis, type Request } from './request.ts'
 
 /** Where a broker is. */
@@ -61,24 +62,26 @@ export function metadata(topics: readonly string[] | null): Request<ClusterMetad
       })
       const id = from.string()
       from.int32() // controller
-      const topics = from.array((): TopicMetadata => {
-        const [error, name] = [from.int16(), from.string()]
-        const topicId = version >= 10 ? from.uuid() : ''
-        from.int8() // whether it is Kafka's own
-        const leaders: Leader[] = []
-        from.array(() => {
-          from.int16() // the partition's error: seen as a leader of -1
-          const [partition, node] = [from.int32(), from.int32()]
-          const epoch = version >= 7 ? from.int32() : -1
-          for (let list = 0; list < 3; list++) from.array(() => from.int32()) // replicas, in sync, offline
-          from.end()
-          leaders[partition] = { node, epoch }
-        })
-        if (version >= 8) from.int32() // what we may do with the topic
-        from.end()
-        return { name, id: topicId, error, leaders: Array.from(leaders, leader => leader ?? nobody) }
-      })
+      const topics = from.array(() => topicIn(from, version))
       return { id, brokers: new Map(brokers), topics }
     },
   }
+}
+
+function topicIn(from: Reader, version: number): TopicMetadata {
+  const [error, name] = [from.int16(), from.string()]
+  const id = version >= 10 ? from.uuid() : ''
+  from.int8() // whether it is Kafka's own
+  const leaders: Leader[] = []
+  from.array(() => {
+    from.int16() // the partition's error: seen as a leader of -1
+    const [partition, node] = [from.int32(), from.int32()]
+    const epoch = version >= 7 ? from.int32() : -1
+    for (let list = 0; list < 3; list++) from.array(() => from.int32()) // replicas, in sync, offline
+    from.end()
+    leaders[partition] = { node, epoch }
+  })
+  if (version >= 8) from.int32() // what we may do with the topic
+  from.end()
+  return { name, id, error, leaders: Array.from(leaders, leader => leader ?? nobody) }
 }
