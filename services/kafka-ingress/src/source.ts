@@ -31,6 +31,7 @@ import type { Problem, SourceEvents, Writer } from '@millrace/lane'
 import { BatchError, readHeader, viewOf } from '@millrace/record'
 import { type KafkaSource, sourceOf } from '@millrace/routes'
 import { keepConnected } from './connection.ts'
+import { Damage } from './damage.ts'
 import { followedOurs, Group } from './group.ts'
 import { HeldBack } from './held-back.ts'
 import { LatencySample } from './latency-sample.ts'
@@ -50,8 +51,6 @@ const gapShownForMs = 3_600_000
 const leastFetch = 64 * 1024
 /** Milliseconds for which a broker may hold a Fetch that nothing else waits for. */
 const longestWaitMs = 5_000
-/** Bytes that do not fit their checksum are fetched so often, before they are taken for what the log holds. */
-const damagedReads = 3
 
 /** The source of one partition's lane; it runs once. */
 export class Source implements SourceEvents {
@@ -63,6 +62,7 @@ export class Source implements SourceEvents {
   readonly #group: Group
   readonly #heldBack: HeldBack
   readonly #latency: LatencySample
+  readonly #damage = new Damage()
   #position: Position = { clusterId: '', topicId: '', offset: 0n, leaderEpoch: -1 }
   #ordinal = 0
   /** Whether the position has moved past what was passed on, and when that was stored last. */
@@ -70,7 +70,6 @@ export class Source implements SourceEvents {
   #markedAt = 0
   #missingSince: number | undefined
   #gapAt = Number.POSITIVE_INFINITY
-  #damaged = { offset: -1n, reads: 0 }
   #roomAgain: () => void = () => {}
   /** Nothing came with the last Fetch. */
   #silent = true
@@ -263,9 +262,7 @@ export class Source implements SourceEvents {
   #refuse({ bytes, first }: LogBatch, damage: BatchError, writer: Writer): void {
     const { topic, partition } = this.#partition
     const message = `${topic}, partition ${partition}: the batch at offset ${first} can't be read: ${damage.message}`
-    this.#damaged = { offset: first, reads: this.#damaged.offset === first ? this.#damaged.reads + 1 : 1 }
-    const mayPass = damage.code !== 'old_format' && this.#damaged.reads < damagedReads
-    if (mayPass) throw new BatchError(damage.code, message)
+    if (damage.code !== 'old_format' && this.#damage.mayPass(first)) throw new BatchError(damage.code, message)
     const view = viewOf({ timestamp: -1, key: null, value: bytes, headers: [] })
     this.#ordinal = writer.refuse(view, { code: 'bad_batch', message })
   }
