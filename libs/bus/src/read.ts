@@ -26,7 +26,7 @@ export interface LaneReaderOptions {
   after: Place
   /** How many records the lane holds up to there: the sum of the position's totals. */
   base: number
-  /** Bytes to ask for at a time; at most twice as much waits to be taken. 4 MiB unless said. */
+  /** Bytes to ask for at a time; at most twice as much waits to be taken. 2 MiB unless said. */
   prefetchBytes?: number
   /** What it shares with the other lanes of this process; absent: it has no others. */
   budget?: Budget
@@ -189,7 +189,7 @@ export class LaneReader {
    * batch, and the rest must come.
    */
   #ask(): number {
-    const { prefetchBytes = 4 * 2 ** 20 } = this.#options
+    const { prefetchBytes = 2 * 2 ** 20 } = this.#options
     const least = Math.min(prefetchBytes, leastPull)
     this.#giveUpAsking()
     const hasNothing = this.#queue.length === 0 && this.#takenBytes === 0

@@ -74,6 +74,15 @@ test('A lane that has nothing more to come keeps nothing from the others, though
   await eventually(() => budget.held === 0, { what: 'all to be given back' })
 })
 
+test('A batch keeps no more memory than its message: the buffer of the client grew to twice of that', async () => {
+  const lane = await filled('exact', 1, 900_000)
+  const own = new AbortController()
+  const reader = reading(lane, new Budget(2 ** 20), own.signal)
+  await reader.waiting(own.signal)
+  expect(reader.take()?.payload.buffer.byteLength).toBeLessThan(902_000)
+  own.abort()
+})
+
 test('A batch in parts comes whole although the budget is spent', async () => {
   const lane = await filled('parts', 1, 3_000_000)
   const budget = new Budget(1_000)

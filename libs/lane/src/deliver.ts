@@ -95,6 +95,10 @@ export async function deliver(options: DeliverOptions): Promise<void> {
   }
 }
 
+const usualMost: Most = { records: 5_000, bytes: 2 ** 20 }
+/** While one delivery is under way the next one comes, but no less than this: a message of the bus has 1 MB. */
+const leastAhead = 2 * 2 ** 20
+
 class Engine {
   readonly #options: DeliverOptions
   readonly #lane: LaneName
@@ -124,14 +128,14 @@ class Engine {
   }
 
   async run(): Promise<void> {
-    const { bus, lane, uid, epoch, signal, draining, state, budget } = this.#options
+    const { bus, lane, uid, epoch, signal, draining, state, budget, merge = usualMost } = this.#options
     const position = await claimPosition({ ...this.#owner, lane: this.#lane, uid, epoch })
     if (this.#exactlyOnce !== undefined && !(await this.#resume(this.#exactlyOnce, position))) return
     this.#at = { place: position.place, totals: position.totals }
     const base = recordsBehind(position.totals)
     const reading = AbortSignal.any([this.#over, draining])
-    const shared = budget && { budget }
-    const reader = new LaneReader({ bus, lane, uid, after: position.place, base, signal: reading, ...shared })
+    const ahead = { prefetchBytes: Math.max(leastAhead, merge.bytes), ...(budget && { budget }) }
+    const reader = new LaneReader({ bus, lane, uid, after: position.place, base, signal: reading, ...ahead })
     const committer = new Committer(position, error => this.#ended.abort(error))
     try {
       state('running')
@@ -180,7 +184,7 @@ class Engine {
 
   /** What becomes the next delivery. */
   #take(reader: LaneReader): LaneBatch[] {
-    const { merge = { records: 5_000, bytes: 2 ** 20 }, counts } = this.#options
+    const { merge = usualMost, counts } = this.#options
     counts.pending = reader.pending
     return gather(reader, merge)
   }
