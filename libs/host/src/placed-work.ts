@@ -13,7 +13,7 @@ import type { ActorContext, ControlAnswer, PlacedService } from './service.ts'
 import type { InstanceParts, Work } from './work.ts'
 
 /** What the lanes of one process hold of records at most, but for what each takes at a time (R8). */
-const mostHeld = 96 * 2 ** 20
+const mostHeld = 64 * 2 ** 20
 
 /** Builds it. `changed` is called when there is something new to tell in the heartbeat. */
 export class PlacedWork<S extends z.ZodRawShape> implements Work {
