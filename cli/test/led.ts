@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { natsUsers } from '@millrace/bus'
-import { bareEnvironment, eventually, freePort, startNats } from '@millrace/testkit'
+import { bareEnvironment, eventually, freePort, guarded, startNats } from '@millrace/testkit'
 import { type Ended, millrace } from './spawn.ts'
 
 const passwords = {
@@ -26,7 +26,8 @@ export interface Led extends AsyncDisposable {
 export async function startLed(): Promise<Led> {
   const stack = new AsyncDisposableStack()
   const nats = stack.use(await startNats({ users: natsUsers(passwords) }))
-  const coordinator = spawn(process.execPath, [join(import.meta.dirname, '../../services/coordinator/src/main.ts')], {
+  const main = join(import.meta.dirname, '../../services/coordinator/src/main.ts')
+  const coordinator = spawn(...guarded(process.execPath, [main]), {
     env: {
       ...bareEnvironment(),
       MILLRACE_NATS_URL: nats.url,

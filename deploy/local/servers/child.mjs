@@ -31,8 +31,7 @@ export class ServerError extends Error {
  */
 export function start(command, args, { log, cwd, env = process.env }) {
   const output = openSync(log, 'a')
-  const [program = command, ...rest] = [...untilWeDie, command, ...args]
-  const child = spawn(program, rest, { cwd, env, detached: true, stdio: ['ignore', output, output] })
+  const child = spawn(...guarded(command, args), { cwd, env, detached: true, stdio: ['ignore', output, output] })
   closeSync(output)
   // A process that stands still takes SIGTERM only once it goes on.
   const stop = () => child.kill('SIGTERM') && child.kill('SIGCONT')
@@ -55,8 +54,18 @@ export function start(command, args, { log, cwd, env = process.env }) {
   }
 }
 
-/** Where Linux can: asks the kernel to end the child when we die, however we die. */
-const untilWeDie = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'TERM', '--'] : []
+/**
+ * A command and its arguments, as `spawn` takes them, so that it gets SIGTERM when we die, however we die. Only Linux
+ * can ask its kernel for that; elsewhere they stay as they are.
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {[string, string[]]}
+ */
+export function guarded(command, args) {
+  return existsSync(setpriv) ? [setpriv, ['--pdeathsig', 'TERM', '--', command, ...args]] : [command, args]
+}
+
+const setpriv = '/usr/bin/setpriv'
 
 /**
  * Waits until a server that was just started answers; one that does not is killed.

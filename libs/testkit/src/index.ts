@@ -1,5 +1,5 @@
 /** Real servers that a test may hurt, a network that fails, and checks of what is left and what was lost. */
-export { freePort } from '@millrace/local'
+export { freePort, guarded } from '@millrace/local'
 export { ActorRun, type Stage } from './actor-run.ts'
 export { type Certificates, certificates, type KeyPair } from './certificates.ts'
 export { type Documents, documentsFrom, documentsOf, storedDocuments } from './documents.ts'

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type ActorAssignment, assignmentDocument, Bucket, instanceDocument, type NatsUserName } from '@millrace/bus'
+import { guarded } from '@millrace/local'
 import { bareEnvironment } from './environment.ts'
 import { eventually } from './eventually.ts'
 import { type Installation, passwords } from './installation.ts'
@@ -82,7 +83,7 @@ export class Instance implements AsyncDisposable {
 
   #spawn(): ChildProcess {
     const { installation, service, main, name } = this.#options
-    return spawn(process.execPath, [main.pathname], {
+    return spawn(...guarded(process.execPath, [main.pathname]), {
       env: {
         ...bareEnvironment(),
         MILLRACE_NATS_URL: installation.nats.url,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { bareEnvironment } from '@millrace/testkit'
+import { bareEnvironment, guarded } from '@millrace/testkit'
 
 /** A real coordinator, in a process of its own. */
 export class CoordinatorProcess implements AsyncDisposable {
@@ -10,7 +10,7 @@ export class CoordinatorProcess implements AsyncDisposable {
   constructor(environment: Record<string, string>) {
     const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
     const env = { ...bareEnvironment(), ...environment }
-    this.#child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+    this.#child = spawn(...guarded(process.execPath, [main]), { env, stdio: ['ignore', 'ignore', 'inherit'] })
   }
 
   signal(signal: NodeJS.Signals): void {
