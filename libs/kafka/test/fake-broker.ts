@@ -7,6 +7,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { BatchReader, readHeader, recordOf } from '@millrace/record'
 import { apis, type Api } from '../src/requests/request.ts'
 import { Reader, Writer } from '../src/wire.ts'
+import { answerListOffsets, answerOffsetCommit } from './fake-offsets.ts'
 
 /** What becomes of a batch that comes in. Nothing: it is appended, if its sequence is right, and answered. */
 export type Script = (batch: { topic: string; partition: number; values: string[] }) =>
@@ -138,9 +139,13 @@ export class FakeBroker implements AsyncDisposable {
       case 'Produce':
         return this.#produce(from, { to, version })
       case 'ListOffsets':
-        return this.#listOffsets(from, to)
-      default:
+        return answerListOffsets(from, to, (topic, partition) => this.logs.get(topic)?.[partition]?.end ?? 0n)
+      case 'OffsetCommit':
+        return answerOffsetCommit(from, to, version)
+      case 'Fetch':
         return this.#fetch(from, { to, version })
+      default:
+        throw new Error(`The fake broker has no answer to ${api}.`)
     }
   }
 
@@ -228,21 +233,6 @@ export class FakeBroker implements AsyncDisposable {
     log.batches.push(bytes)
     log.end += BigInt(count)
     return { error: 0, offset }
-  }
-
-  #listOffsets(from: Reader, to: Writer): void {
-    from.int32()
-    from.int8()
-    const topics = from.array(() => ({
-      topic: from.string(),
-      partitions: from.array(() => ({ id: from.int32(), epoch: from.int32(), time: from.int64() })),
-    }))
-    to.int32(0).array(topics, ({ topic, partitions }) => {
-      to.string(topic).array(partitions, ({ id, time }) => {
-        const end = time === -1n ? (this.logs.get(topic)?.[id]?.end ?? 0n) : 0n
-        to.int32(id).int16(0).int64(-1n).int64(end).int32(0)
-      })
-    })
   }
 
   #fetch(from: Reader, { to, version }: { to: Writer; version: number }): void {
