@@ -18,7 +18,7 @@ import {
   routesDocument,
 } from '@millrace/bus'
 import { readDocuments, storedConnection, storedRoute } from '@millrace/routes'
-import { bareEnvironment, eventually, type NatsServer, startNats } from '@millrace/testkit'
+import { bareEnvironment, eventually, guarded, type NatsServer, startNats } from '@millrace/testkit'
 import { z } from 'zod'
 
 const documents = `
@@ -38,7 +38,12 @@ metadata: { name: r }
 spec: { source: { connection: plant, topics: [a] }, sink: { connection: lake, topic: t } }
 `
 
-const logLine = z.looseObject({ msg: z.string(), event: z.string().optional(), epoch: z.number().optional() })
+const logLine = z.looseObject({
+  time: z.string(),
+  msg: z.string(),
+  event: z.string().optional(),
+  epoch: z.number().optional(),
+})
 
 /** Waits for something that is not undefined. */
 async function until<T>(
@@ -50,7 +55,7 @@ async function until<T>(
   return found
 }
 
-/** A line that a service logged, and when it came. */
+/** A line that a service logged, and when it did so, as `performance.now()` is here: it may be read much later. */
 export interface Line extends z.infer<typeof logLine> {
   at: number
 }
@@ -62,14 +67,15 @@ export class TestService implements AsyncDisposable {
   readonly #exited: Promise<number | null>
 
   constructor(file: string, env: Record<string, string>) {
-    this.child = spawn(process.execPath, [new URL(file, import.meta.url).pathname], {
+    this.child = spawn(...guarded(process.execPath, [new URL(file, import.meta.url).pathname]), {
       env: { ...bareEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#exited = once(this.child, 'exit').then(() => this.child.exitCode)
     if (this.child.stdout !== null) {
       createInterface(this.child.stdout).on('line', text => {
-        this.lines.push({ ...logLine.parse(JSON.parse(text)), at: performance.now() })
+        const line = logLine.parse(JSON.parse(text))
+        this.lines.push({ ...line, at: Date.parse(line.time) - performance.timeOrigin })
       })
     }
   }

@@ -68,7 +68,7 @@ test('a leader that stood still and wakes up changes nothing any more', async ()
   const { term } = await rig.leader('c0')
 
   first.signal('SIGSTOP')
-  await rig.leader('c1', 6_000)
+  await rig.leader('c1')
   const b = rig.instance('kafka-egress', 'b')
   await eventually(() => a.running.size === 2 && b.running.size === 2, { what: 'c1 places' })
   first.signal('SIGCONT')
