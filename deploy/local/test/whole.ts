@@ -23,7 +23,7 @@ import {
   startProxy,
 } from '@millrace/testkit'
 import { applyDocuments } from '../up/apply.ts'
-import { type FleetOptions, newPasswords, startFleet } from '../up/fleet.ts'
+import { type FleetOptions, newPasswords, type Passwords, startFleet } from '../up/fleet.ts'
 import type { Kept } from '../up/keep.ts'
 import type { LocalService } from '../up/options.ts'
 
@@ -117,13 +117,11 @@ spec:
 
 /** Starts everything, and applies the connections `plant` and `lake`. */
 export async function startWhole(options: WholeOptions = {}): Promise<Whole> {
-  const stack = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(path.join(tmpdir(), 'millrace-whole-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
   const passwords = newPasswords()
-  const started = [startNats({ users: natsUsers(passwords) }), startServers(options, stack)] as const
-  const [nats, { mosquitto, kafka }] = await Promise.all(started)
-  stack.use(nats)
+  const { nats, mosquitto, kafka } = await startServers(options, passwords, stack)
   const mqttProxy = stack.use(await startProxy(mosquitto.port))
   const natsProxy = options.proxied ? stack.use(await startProxy(nats.port)) : undefined
   const events: string[] = []
@@ -145,16 +143,27 @@ export async function startWhole(options: WholeOptions = {}): Promise<Whole> {
   const { signal } = new AbortController()
   const bus = stack.use(await connectBus({ url: nats.url, user: 'cli', password: passwords.cli, name: 'test', signal }))
   const parts = { nats, mosquitto, mqttProxy, natsProxy, kafka, fleet, services, start, stop, bus, events }
-  const whole = wholeOf({ ...parts, folder, stack })
+  const whole = wholeOf({ ...parts, folder })
   await whole.apply(connections(mqttProxy.port, (kafka.proxied?.proxy ?? kafka).port, options.keepAlive ?? '30s'))
-  return whole
+  const kept = stack.move()
+  return { ...whole, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
-/** The servers outside: started here, unless they are somebody else's. */
-async function startServers({ beside, proxied = false }: WholeOptions, stack: AsyncDisposableStack) {
-  if (beside !== undefined) return beside
-  const [mosquitto, kafka] = await Promise.all([startMosquitto(), startKafka({ proxied })])
-  return { mosquitto: stack.use(mosquitto), kafka: stack.use(kafka) }
+/** All servers: NATS, and those outside unless they are somebody else's. Where one does not start, the others end. */
+async function startServers(
+  { beside, proxied = false }: WholeOptions,
+  passwords: Passwords,
+  stack: AsyncDisposableStack,
+) {
+  const use = <T extends AsyncDisposable>(server: T) => stack.use(server)
+  const starting = [
+    startNats({ users: natsUsers(passwords) }).then(use),
+    Promise.resolve(beside?.mosquitto ?? startMosquitto().then(use)),
+    Promise.resolve(beside?.kafka ?? startKafka({ proxied }).then(use)),
+  ] as const
+  await Promise.allSettled(starting)
+  const [nats, mosquitto, kafka] = await Promise.all(starting)
+  return { nats, mosquitto, kafka }
 }
 
 type Outside = 'nats' | 'mosquitto' | 'mqttProxy' | 'natsProxy' | 'kafka'
@@ -162,9 +171,8 @@ type Made = Outside | 'fleet' | 'services' | 'start' | 'stop' | 'bus' | 'events'
 
 function wholeOf({
   folder,
-  stack,
   ...parts
-}: Pick<Whole, Made> & { folder: string; stack: AsyncDisposableStack }): Whole {
+}: Pick<Whole, Made> & { folder: string }): Omit<Whole, typeof Symbol.asyncDispose> {
   let applied = 0
   const instances = async () => {
     const entries = await new Bucket(parts.bus, 'mr_instances', instanceDocument).list()
@@ -197,6 +205,5 @@ function wholeOf({
       }
       await eventually(runs, { what: `route ${route} runs on both sides`, timeout: 30_000 })
     },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
