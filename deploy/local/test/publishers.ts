@@ -58,14 +58,26 @@ async function publishAll(client: MqttClient, name: string, options: Publishing)
   for (let number = 0; wanted(number); number += 1) {
     const early = begun + (number * publishers * 1000) / rate - performance.now()
     if (early > 0) await sleep(early)
-    const acknowledged = client
-      .publishAsync(`${root}/${name}/n`, payloadOf(name, number, bytes(number)), { qos })
+    const acknowledged = publishSurely(client, `${root}/${name}/n`, payloadOf(name, number, bytes(number)), qos)
       .then(() => ledger.acknowledged(name, number))
       .finally(() => open.delete(acknowledged))
     open.add(acknowledged)
     while (open.size >= WINDOW) await Promise.race(open)
   }
   await Promise.all(open)
+}
+
+/**
+ * MQTT.js gives back what it is asked to publish while it sends again what was open, if the connection goes again
+ * meanwhile: it has sent nothing of that. All of it comes back at once, in order, and goes out in that order.
+ */
+async function publishSurely(client: MqttClient, topic: string, payload: Buffer, qos: 1 | 2): Promise<void> {
+  try {
+    await client.publishAsync(topic, payload, { qos })
+  } catch (error) {
+    if (!(error instanceof Error) || error.message !== 'Connection closed') throw error
+    await publishSurely(client, topic, payload, qos)
+  }
 }
 
 /** The number, and where more bytes are asked for, noise behind it that no other message has. */
