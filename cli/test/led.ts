@@ -43,9 +43,6 @@ export async function startLed(): Promise<Led> {
   })
   const env = { MILLRACE_NATS_URL: nats.url, MILLRACE_NATS_PASSWORD: passwords.cli }
   const cli = (args: string[], input = '') => millrace(args, { input, env })
-  await eventually(async () => (await cli(['get'])).code === 0, {
-    timeout: 15_000,
-    what: 'the coordinator has made its buckets',
-  })
+  await eventually(async () => (await cli(['get'])).code === 0, { what: 'the coordinator has made its buckets' })
   return { env, cli, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

@@ -87,13 +87,13 @@ export class TestService implements AsyncDisposable {
 
   /** Waits for the nth event of this name. */
   async saw(event: string, times = 1): Promise<Line> {
-    return until(() => this.events(event)[times - 1], { what: `${event} (${times})`, timeout: 20_000 })
+    return until(() => this.events(event)[times - 1], { what: `${event} (${times})` })
   }
 
   /** The port of its pages. */
   async port(): Promise<number> {
     const pages = () => this.lines.find(({ msg }) => msg.startsWith('pages'))
-    const line = await until(pages, { what: 'pages', timeout: 20_000 })
+    const line = await until(pages, { what: 'pages' })
     return z.number().parse(line['port'])
   }
 

@@ -9,13 +9,14 @@ export class NeverHappened extends Error {
  * Looks again and again until something is so: what tests do instead of sleeping for a while.
  *
  * @param check gives something truthy when it is so; false, undefined or an error means: not yet
- * @param options `what` is waited for, in words; `timeout` and `interval` in milliseconds
+ * @param options `what` is waited for, in words; `timeout` and `interval` in milliseconds; 30 s unless told: a busy
+ *   machine may take 5 times as long as a calm one
  * @returns what `check` gave
  * @throws NeverHappened
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,
-  { what, timeout = 10_000, interval = 20 }: { what: string; timeout?: number; interval?: number },
+  { what, timeout = 30_000, interval = 20 }: { what: string; timeout?: number; interval?: number },
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeout
   for (;;) {

@@ -19,7 +19,7 @@ test('a standby takes over from a leader that died, and the lanes of an instance
 
   await first.end('SIGKILL')
   b.kill()
-  await eventually(() => a.running.size === 4, { what: 'all lanes are at a', timeout: 12_000 })
+  await eventually(() => a.running.size === 4, { what: 'all lanes are at a' })
   expect((await rig.leader('c1')).term).toBeGreaterThan(term)
   rig.check()
 })
@@ -51,9 +51,9 @@ test('who leads and who stands by are both ready', async () => {
   }
   const say = async (port: number) => (await fetch(`http://127.0.0.1:${port}/readyz`)).status
   const all = (status: number) => async () => (await Promise.all(ports.map(say))).every(said => said === status)
-  await eventually(all(200), { what: 'both are ready', timeout: 20_000 })
+  await eventually(all(200), { what: 'both are ready' })
   await rig.nats.kill()
-  await eventually(all(503), { what: 'neither is ready', timeout: 20_000 })
+  await eventually(all(503), { what: 'neither is ready' })
   expect(await Promise.all(ports.map(say))).toEqual([503, 503])
 })
 
@@ -126,7 +126,7 @@ test("a stranger's absurd epoch uses up no terms, and stops no other route", asy
       lines.some(l => it.test(l)),
     )
   }
-  await eventually(told, { what: 'c1 tells both', timeout: 30_000 })
+  await eventually(told, { what: 'c1 tells both' })
   rig.check()
 })
 
@@ -147,7 +147,7 @@ test('routes that somebody has spoilt are never taken for none', async () => {
     const [actor] = (await instances.read('coordinator.c1'))?.value.actors ?? []
     return actor?.problem?.code === 'routes_unreadable'
   }
-  await eventually(told, { what: 'c1 tells it', timeout: 15_000 })
+  await eventually(told, { what: 'c1 tells it' })
   const kept = await rig.bus('cli').jsm.streams.getMessage('KV_mr_routes', { last_by_subj: '$KV.mr_routes.current' })
   expect(kept?.string()).toBe('no routes')
   expect([a.running.size, rig.starts]).toEqual([2, starts])

@@ -123,7 +123,7 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Waits until this coordinator leads; any one, where none is named. */
-  async leader(name?: string, timeout = 15_000): Promise<LeaderDocument> {
+  async leader(name?: string, timeout = 30_000): Promise<LeaderDocument> {
     const bucket = new Bucket(this.bus('cli'), 'mr_leader', leaderDocument)
     let found: LeaderDocument | undefined
     const look = async () => {
@@ -157,7 +157,7 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Waits until so many actors run in all instances of a service. */
-  async placed(service: string, actors: number, timeout = 10_000): Promise<void> {
+  async placed(service: string, actors: number, timeout = 30_000): Promise<void> {
     const running = () =>
       this.instances.filter(it => it.key.startsWith(service)).reduce((sum, it) => sum + it.running.size, 0)
     await eventually(() => running() === actors, { what: `${actors} actors of ${service} run`, timeout })
