@@ -21,7 +21,7 @@ const most = { records: 2_000, bytes: 800_000 }
 const { brokers, topic, records, payloadBytes, partitions }: Orders = JSON.parse(process.argv[2] ?? '{}')
 const batch = Math.min(most.records, Math.floor(most.bytes / payloadBytes))
 /** So many records go out at once: where they go to partitions in turn, a batch to each of some. */
-const together = partitions === undefined ? batch : 16 * batch
+const together = Math.min(16, partitions ?? 1) * batch
 const producer = new Kafka({ brokers, clientId: 'bench-preload', logLevel: logLevel.NOTHING }).producer()
 process.on('disconnect', () => process.exit(0))
 await producer.connect()
