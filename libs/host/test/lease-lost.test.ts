@@ -35,8 +35,9 @@ test('without NATS the actors are aborted after 4 s, undrained, and go on when i
 
   await rig.nats.restart()
   await service.saw('started', 4)
-  const resumed = service.events('started')
-  expect(resumed.map(({ epoch }) => epoch)).toEqual([5, 6, 5, 6])
+  // Each actor starts by itself, so in any order.
+  const epochs = service.events('started').map(({ epoch }) => epoch)
+  expect([new Set(epochs.slice(0, 2)), new Set(epochs.slice(2))]).toEqual([new Set([5, 6]), new Set([5, 6])])
   const writes = service.events('write').length
   await service.saw('write', writes + 10)
 })
