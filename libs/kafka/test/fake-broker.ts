@@ -8,6 +8,7 @@ import { BatchReader, readHeader, recordOf } from '@millrace/record'
 import { apis, type Api } from '../src/requests/request.ts'
 import { Reader, Writer } from '../src/wire.ts'
 import { answerListOffsets, answerOffsetCommit } from './fake-offsets.ts'
+import { framed, onRequest } from './framing.ts'
 
 /** What becomes of a batch that comes in. Nothing: it is appended, if its sequence is right, and answered. */
 export type Script = (batch: { topic: string; partition: number; values: string[] }) =>
@@ -95,16 +96,7 @@ export class FakeBroker implements AsyncDisposable {
   #serve(socket: Socket): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
-    socket.on('error', () => undefined)
-    let buffered: Buffer = Buffer.alloc(0)
-    socket.on('data', (chunk: Buffer) => {
-      buffered = Buffer.concat([buffered, chunk])
-      while (buffered.length >= 4 && buffered.length >= 4 + buffered.readInt32BE(0)) {
-        const end = 4 + buffered.readInt32BE(0)
-        this.#request(socket, buffered.subarray(4, end))
-        buffered = buffered.subarray(end)
-      }
-    })
+    onRequest(socket, request => this.#request(socket, request))
   }
 
   #request(socket: Socket, bytes: Buffer): void {
@@ -118,8 +110,7 @@ export class FakeBroker implements AsyncDisposable {
     const wanted = this.#answer(known.name, from, { to: answer, version })
     if (wanted === 'silent') return
     if (wanted === 'cut') return void socket.destroy()
-    const body = Buffer.concat([...answer.parts])
-    socket.write(Buffer.concat([...new Writer().int32(body.length).parts, body]))
+    socket.write(framed(answer))
   }
 
   #answer(api: string, from: Reader, { to, version }: { to: Writer; version: number }): 'silent' | 'cut' | void {

@@ -1,8 +1,9 @@
 /**
  * What is wrong with a batch.
  * - `truncated`: the buffer ends before the batch does.
- * - `old_format`: a whole message of format v0 or v1, as Kafka kept them before 0.11. - `bad_magic`: any other format than
- *   v2. - `bad_crc`: the bytes are not those that were written.
+ * - `old_format`: a whole message of format v0 or v1, as Kafka kept them before 0.11.
+ * - `bad_magic`: any other format than v2.
+ * - `bad_crc`: the bytes are not those that were written.
  * - `unknown_compression`: a codec that this version does not read; the message names it.
  * - `too_large`: more bytes than the reader's limit, or than format v2 can say (2^31 - 1).
  * - `malformed`: lengths, counts or timestamps that can't be.

@@ -21,8 +21,8 @@ export class RouteProblems {
   }
 
   /**
-   * Does something for a route, or for a lane. What the bus refuses (AlarmError, JetStreamApiError) is noted until the same thing has
-   * been done, and makes the result undefined; all else is thrown.
+   * Does something for a route, or for a lane. What the bus refuses (AlarmError, JetStreamApiError) is noted until the
+   * same thing has been done, and makes the result undefined; all else is thrown.
    */
   async attempt<T>(place: Place, what: string, step: () => Promise<T>): Promise<T | undefined> {
     const doing = place.lane === undefined ? what : `${what} lane ${place.lane}`

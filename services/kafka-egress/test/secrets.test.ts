@@ -17,6 +17,7 @@ import {
 } from '@millrace/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Reader, Writer } from '../../../libs/kafka/src/wire.ts'
+import { framed, onRequest } from '../../../libs/kafka/test/framing.ts'
 import { TestService } from '../../../libs/host/test/rig.ts'
 import { actorOf } from './service-rig.ts'
 
@@ -31,17 +32,7 @@ const refused = 58
 const repeated: string[] = []
 
 function serve(socket: Socket): void {
-  socket.on('error', () => undefined)
-  let buffered: Buffer = Buffer.alloc(0)
-  socket.on('data', (chunk: Buffer) => {
-    buffered = Buffer.concat([buffered, chunk])
-    while (buffered.length >= 4 && buffered.length >= 4 + buffered.readInt32BE(0)) {
-      const end = 4 + buffered.readInt32BE(0)
-      const body = Buffer.concat([...answerTo(new Reader(buffered.subarray(4, end))).parts])
-      socket.write(Buffer.concat([...new Writer().int32(body.length).parts, body]))
-      buffered = buffered.subarray(end)
-    }
-  })
+  onRequest(socket, request => socket.write(framed(answerTo(new Reader(request)))))
 }
 
 function answerTo(from: Reader): Writer {
